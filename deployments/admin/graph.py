@@ -1,0 +1,100 @@
+"""Graphs and sequences of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import ForeignKey, Q, QuerySet
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+
+from deployments.admin.access import ByRole
+from deployments.core.errors import FuelwebError
+from deployments.core.graph import validate
+from deployments.models import Graph, Release, Sequence
+from deployments.services import rights
+
+
+class GraphForm(forms.ModelForm):
+    """What is stored can be planned."""
+
+    def clean_tasks(self) -> Any:
+        """Checked as an upload is."""
+        tasks = self.cleaned_data["tasks"]
+        try:
+            validate(tasks)
+        except FuelwebError as error:
+            raise forms.ValidationError(str(error)) from error
+        return tasks
+
+
+@admin.register(Graph)
+class GraphAdmin(ByRole):
+    """Graphs by type and owner."""
+
+    form = GraphForm
+    cluster_path = "cluster_id"
+    to_change = to_delete = rights.OPERATE
+    list_display = ["type", "name", "owner", "task_count"]
+    list_filter = ["type", "release", ("cluster", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["release", "cluster"]
+    search_fields = ["type", "name", "cluster__name", "release__name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Graph]:
+        """Those of visible clusters and all those of releases."""
+        if rights.sees_everything(request.user):
+            return Graph.objects.all()
+        return Graph.objects.filter(Q(cluster=None) | Q(cluster__in=rights.visible_clusters(request.user).values("id")))
+
+    def has_view_permission(self, request: HttpRequest, obj: Graph | None = None) -> bool:
+        """Releases' graphs are for everybody who has any role."""
+        return self.has_module_permission(request) if obj is None or obj.cluster_id is None else super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever operates a cluster may give it graphs."""
+        return rights.may_somewhere(request.user, rights.OPERATE)
+
+    def formfield_for_foreignkey(self, field: ForeignKey, request: HttpRequest, **options: Any) -> ModelChoiceField | None:
+        """A graph can be given only to clusters that the user operates; to releases by an admin of everything."""
+        if field.name == "cluster":
+            options["queryset"] = rights.visible_clusters(request.user, rights.OPERATE)
+        elif not rights.may(request.user, rights.ADMIN, None):
+            options["queryset"] = Release.objects.none()
+        return super().formfield_for_foreignkey(field, request, **options)
+
+    def _may(self, request: HttpRequest, right: str | None, item: Any) -> bool:
+        """A release's graphs are everybody's, so an admin of everything changes them."""
+        of_release = item is not None and item.cluster_id is None
+        return super()._may(request, rights.ADMIN if of_release and right == rights.OPERATE else right, item)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Graph | None = None) -> list[str]:
+        """A graph stays with its owner."""
+        return ["type", "release", "cluster"] if obj else []
+
+    @admin.display(description="owner")
+    def owner(self, graph: Graph) -> str:
+        """The release or the cluster it belongs to."""
+        return graph.owner_name
+
+    @admin.display(description="tasks")
+    def task_count(self, graph: Graph) -> int:
+        """How many tasks it has."""
+        return len(graph.tasks)
+
+
+@admin.register(Sequence)
+class SequenceAdmin(ByRole):
+    """Sequences by release."""
+
+    to_change = to_add = to_delete = rights.ADMIN
+    list_display = ["name", "release", "types"]
+    list_filter = ["release"]
+    list_select_related = ["release"]
+    search_fields = ["name", "release__name"]
+
+    @admin.display(description="graphs")
+    def types(self, sequence: Sequence) -> str:
+        """The graphs in their order."""
+        return " → ".join(str(graph.get("type")) for graph in sequence.graphs)

@@ -1,0 +1,131 @@
+"""One attempt, from the message to the report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from functools import partial
+
+from redis.exceptions import RedisError
+
+from deployments.agent.config import AgentConfig
+from deployments.agent.fence import GRACE_SECONDS, Fence
+from deployments.agent.leases import Leases
+from deployments.agent.memory import MemoryDamaged, NodeMemory
+from deployments.connections.base import NodeProblem
+from deployments.connections.local import Local
+from deployments.core.errors import FuelwebError
+from deployments.executors.base import Outcome
+from deployments.executors.registry import execute, touches_node
+from deployments.wire.broker import Broker, Claim
+from deployments.wire.messages import AttemptKey, Report, Work
+from deployments.wire.sealing import SealBroken
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+class Refused(FuelwebError):
+    """The attempt may not be started."""
+
+
+class Agent:
+    """Carries out attempts. One per process; safe to use from many threads."""
+
+    def __init__(self, config: AgentConfig, broker: Broker) -> None:
+        self._config, self._broker = config, broker
+        self._leases = Leases(broker)
+
+    def attempt(self, key: AttemptKey, payload: bytes) -> tuple[Outcome, bool]:
+        """Claim the attempt, carry it out and report its outcome; also whether the owner is to be woken.
+
+        Raises:
+            Refused: nothing was started: the payload isn't sealed for this attempt, it (or a later one) was started before, or the broker
+                doesn't grant it.
+        """
+        try:
+            work = self._config.keys.open_work(key, payload)
+        except SealBroken as error:
+            raise Refused(str(error), node=key.node) from error
+        memory = NodeMemory(self._config.state, key.node)
+        try:
+            highest = memory.highest()
+        except MemoryDamaged as error:
+            raise Refused(str(error), node=key.node) from error
+        if key.number <= highest:
+            raise Refused(f"Dispatch {key.number} comes too late: dispatch {highest} was started already.", node=key.node)
+        asked = time.monotonic()
+        claim = self._claim(key, work.lease_seconds)
+        if not claim.granted:
+            raise Refused(f"The attempt was not granted: {claim.refusal}.", node=key.node)
+        return self._granted(key, work, memory, asked)
+
+    def _granted(self, key: AttemptKey, work: Work, memory: NodeMemory, asked: float) -> tuple[Outcome, bool]:
+        begun = time.monotonic()
+        fence = Fence(memory, key.number, partial(self._leases.stands, key))
+        node = Local(key.node, root=self._config.root, watch=fence, grace=GRACE_SECONDS, told=_told(key, work))
+        self._leases.hold(key, work.lease_seconds, node.halt, asked)
+        try:
+            outcome = _carry_out(key, work, memory, fence, node)
+            return outcome, self._report(key, outcome, time.monotonic() - begun, memory)
+        finally:
+            self._leases.drop(key)
+
+    def _claim(self, key: AttemptKey, lease_seconds: float) -> Claim:
+        """The same token asks again after a lost answer; not for longer than the lease it may have got."""
+        token = os.urandom(16).hex()
+        started = self._config.keys.seal_report(Report(key, "started", "started"))
+        until, pause = time.monotonic() + lease_seconds / 2, _FIRST_PAUSE
+        while True:
+            try:
+                return self._broker.claim(key, token, lease_seconds, started)
+            except (RedisError, OSError) as error:
+                if time.monotonic() + pause > until:
+                    raise Refused(f"Redis did not answer the claim: {error}", node=key.node) from error
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _report(self, key: AttemptKey, outcome: Outcome, duration: float, memory: NodeMemory) -> bool:
+        """Until it goes through: the outcome must not be lost. True if the owner is to be woken."""
+        body, pause = self._sealed(key, outcome, duration), _FIRST_PAUSE
+        try:
+            memory.keep_outcome(body)
+        except OSError as error:
+            logger.warning("The outcome of dispatch %s on node %s could not be kept: %s", key.number, key.node, error)
+        while True:
+            try:
+                return self._broker.report(key, body).wake
+            except (RedisError, OSError) as error:
+                logger.warning("The outcome of dispatch %s on node %s can't be reported yet: %s", key.number, key.node, error)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _sealed(self, key: AttemptKey, outcome: Outcome, duration: float) -> bytes:
+        try:
+            return self._config.keys.seal_report(Report(key, "outcome", outcome.state, outcome.reason, outcome.summary, duration))
+        except (TypeError, ValueError) as bug:
+            reason = f"It ended {outcome.state}, but its executor's summary can't be sent: {bug}"
+            return self._config.keys.seal_report(Report(key, "outcome", "error", reason, {}, duration))
+
+
+def _told(key: AttemptKey, work: Work) -> dict[str, str]:
+    """What commands find in their environment: which attempt they are, so that they can write it into journals of their own."""
+    return {
+        "FUELWEB_TRANSACTION": str(key.transaction), "FUELWEB_TASK": work.task,
+        "FUELWEB_RUN": str(key.run), "FUELWEB_ATTEMPT": str(key.attempt),
+    }  # fmt: skip
+
+
+def _carry_out(key: AttemptKey, work: Work, memory: NodeMemory, fence: Fence, node: Local) -> Outcome:
+    try:
+        memory.note_started(key.number)
+        if touches_node(work):
+            fence.clear()
+        return execute(work, node)
+    except NodeProblem as problem:
+        return Outcome("error", str(problem))
+    except Exception as bug:
+        logger.exception("Dispatch %s on node %s failed in the agent.", key.number, key.node)
+        return Outcome("error", f"The agent failed: {type(bug).__name__}: {bug}")

@@ -1,0 +1,104 @@
+"""The agent's part in the worker's loop: signs of life, and for a fleet the nodes it serves.
+
+Both are done by timers of the loop itself: so there is a sign of life exactly as long as the worker takes messages, and consumers are
+added and cancelled by the thread that owns them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state
+from redis.exceptions import RedisError
+
+from deployments.agent.config import AgentConfig
+from deployments.agent.memory import NodeMemory
+from deployments.core.errors import FuelwebError
+from deployments.wire.messages import Heartbeat
+from deployments.wire.names import node_queue
+from deployments.wire.redis_broker import RedisBroker
+from deployments.wire.sealing import NodeKeys, SealBroken
+
+logger = logging.getLogger(__name__)
+
+BEATS = 12
+"""Signs of life in the time after which an agent without any counts as gone."""
+LOOK_SECONDS = 1.0
+_REDIS_PATIENCE = 2.0
+
+
+class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Runs while the worker is connected; started again after every reconnect."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._config = AgentConfig.from_environment(os.environ)
+        self._broker = RedisBroker(self._config.redis_url, timeout=_REDIS_PATIENCE)
+        self._nodes: frozenset[str] = frozenset([self._config.node] if self._config.node else [])
+        self._timers: list[Any] = []
+
+    def start(self, consumer: Any) -> None:
+        self._look(consumer)
+        self._beat(consumer, self._nodes)
+        if self._config.node is not None:
+            logger.info("Serving node %s.", self._config.node)
+        self._timers = [
+            consumer.timer.call_repeatedly(LOOK_SECONDS, self._look, args=(consumer,)),
+            consumer.timer.call_repeatedly(self._config.gone_after / BEATS, lambda: self._beat(consumer, self._nodes)),
+        ]
+
+    def stop(self, consumer: Any) -> None:
+        while self._timers:
+            self._timers.pop().cancel()
+
+    def _look(self, consumer: Any) -> None:
+        """Serve the nodes that the fleet has now; if nobody says which, change nothing."""
+        if self._config.fleet is None:
+            return
+        try:
+            wanted = self._broker.fleet(self._config.fleet)
+        except (RedisError, OSError) as error:
+            logger.warning("The nodes of fleet %s can't be read: %s", self._config.fleet, error)
+            return
+        if wanted is None or wanted == self._nodes:
+            return
+        new = wanted - self._nodes
+        for node in sorted(new):
+            consumer.add_task_queue(node_queue(node))
+        for node in sorted(self._nodes - wanted):
+            consumer.cancel_task_queue(node_queue(node))
+        self._nodes = wanted
+        logger.info("Fleet %s: serving %d nodes.", self._config.fleet, len(wanted))
+        self._beat(consumer, new)
+
+    def _beat(self, consumer: Any, nodes: frozenset[str]) -> None:
+        places = consumer.pool.num_processes
+        free = max(0, places - len(state.reserved_requests))
+        beats = {}
+        for node in nodes:
+            try:
+                beats[node] = sealed_heartbeat(NodeMemory(self._config.state, node), self._config.keys, node, places, free)
+            except FuelwebError as error:
+                # Without a sign of life, and so without work: the node counts as offline.
+                logger.error("Node %s can't be served: %s", node, error)
+        try:
+            self._broker.beat(beats, self._config.gone_after)
+        except (RedisError, OSError) as error:
+            logger.warning("No sign of life could be left: %s", error)
+
+
+def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int, free: int) -> bytes:
+    """A node's heartbeat. The outcome goes along only if it is that of the attempt last started."""
+    number, sealed = memory.highest(), memory.outcome()
+    try:
+        outcome = keys.open_report(node, sealed) if sealed else None
+    except SealBroken:
+        outcome = None
+    if outcome is not None and outcome.key.number != number:
+        outcome = None
+    return keys.seal_heartbeat(Heartbeat(node, number, outcome, places, free))

@@ -1,0 +1,91 @@
+"""Query parameters, read as Nailgun reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rest_framework.request import Request
+
+from deployments.api.errors import BadRequest
+
+_TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
+
+
+def check_text(request: Request) -> None:
+    """Refuse text that no database takes.
+
+    Raises:
+        BadRequest: a parameter has a NUL character or half a surrogate pair.
+    """
+    for name, values in request.query_params.lists():
+        for text in (name, *values):
+            if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise BadRequest("The parameters have characters that can't be stored.")
+
+
+def flag(request: Request, name: str) -> bool:
+    """A yes or no: `1 t true` or `0 f false`, in small or capital letters; absent = no.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    value = request.query_params.get(name, "").lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise BadRequest(f"Cannot convert {value!r} to a boolean: write 1 or 0 for {name}.")
+
+
+def words(request: Request, name: str) -> list[str]:
+    """A list joined by commas; empty if absent."""
+    return [word.strip() for word in request.query_params.get(name, "").split(",") if word.strip()]
+
+
+def optional_words(request: Request, name: str) -> list[str] | None:
+    """The same; None if the parameter is absent."""
+    return words(request, name) if name in request.query_params else None
+
+
+def known_words(request: Request, name: str, known: Collection[str], complaint: str) -> list[str]:
+    """A list of which every word must be known.
+
+    Raises:
+        BadRequest: one is not.
+    """
+    found = words(request, name)
+    if not set(found) <= set(known):
+        raise BadRequest(f"{complaint}: {', '.join(known)}")
+    return found
+
+
+def number(request: Request, name: str) -> int | None:
+    """A whole number of at most 18 digits; None if absent or empty.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    text = request.query_params.get(name, "").strip()
+    if not text:
+        return None
+    return whole(text)
+
+
+def numbers(request: Request, name: str) -> list[int]:
+    """A list of whole numbers joined by commas.
+
+    Raises:
+        BadRequest: one is something else.
+    """
+    return [whole(word, "Comma-separated numbers list expected") for word in words(request, name)]
+
+
+def whole(text: str, complaint: str = "") -> int:
+    """A whole number, not negative, of at most 18 digits.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    if text.isascii() and text.isdecimal() and len(text) <= 18:
+        return int(text)
+    raise BadRequest(complaint or f'Cannot convert "{text[:50]}" to int')

@@ -1,0 +1,1 @@
+"""How the API shows things, a noun a file; also what its description is made from."""

@@ -1,0 +1,1 @@
+"""The views, a noun a file."""

@@ -1,0 +1,1 @@
+"""Cluster files and conformance cases: reading them, and answering in their form."""

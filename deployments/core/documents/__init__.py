@@ -1,0 +1,1 @@
+"""Text from people: read safely, and never more than was written."""

@@ -1,0 +1,1 @@
+"""What the log of a run proves, and what went wrong in it."""

@@ -1,0 +1,1 @@
+"""What runs next: the scheduler and its parts."""

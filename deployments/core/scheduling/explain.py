@@ -1,0 +1,88 @@
+"""Why a run is waiting: the question that every operator asks, answered from the scheduler's own state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from deployments.core.plan import SYNC_NODE
+from deployments.core.scheduling.places import NO_RUN
+
+if TYPE_CHECKING:
+    from deployments.core.scheduling.schedule import Scheduler
+
+NAMED_PREDECESSORS = 5
+"""How many predecessors a sentence names before it only counts."""
+
+Kind = Literal[
+    "done", "under way", "blocked", "stopped", "not begun", "predecessors", "retry", "node busy", "node limit", "task limit", "turn"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The answer."""
+
+    run: int
+    kind: Kind
+    sentence: str
+    predecessors: tuple[int, ...] = ()
+    """Runs that have to be done first, ascending."""
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def why(scheduler: Scheduler, run: int) -> Why:
+    """Why this run does not run now."""
+    name, status = scheduler.plan.runs[run].name, scheduler.runs.status[run]
+    if status in ("ready", "error", "skipped"):
+        return Why(run, "done", f"{name} is over: {status}.")
+    if status == "running":
+        return Why(run, "under way", f"{name} is running (attempt {scheduler.runs.attempts[run]}).")
+    if status == "dispatched":
+        return Why(run, "under way", f"{name} is queued for its node and waits for the agent to take it.")
+    if run in scheduler.blocked:
+        return Why(run, "blocked", f"{name} can't start any more, because {scheduler.cause(run)}.")
+    if scheduler.draining:
+        return Why(run, "stopped", f"{name} is not started, because the deployment is stopping: {scheduler.drain_reason}")
+    return _waiting(scheduler, run, name)
+
+
+def _waiting(scheduler: Scheduler, run: int, name: str) -> Why:
+    missing = _missing(scheduler, run)
+    if missing:
+        return Why(run, "predecessors", f"{name} waits for {_names(scheduler, missing)}.", missing)
+    if run in scheduler.runs.not_before:
+        return Why(run, "retry", f"{name} failed and waits for its next attempt, due at {scheduler.runs.not_before[run]:g}.")
+    places, node = scheduler.places, scheduler.plan.runs[run].node
+    holder = places.busy[places.node_of[run]]
+    if holder != NO_RUN:
+        return Why(run, "node busy", f"{name} waits for node {node}, which is busy with {scheduler.plan.runs[holder].task}.")
+    task = places.task_of[run]
+    if task is not None and not places.has_place(task):
+        limit = scheduler.plan.limits[task]
+        return Why(run, "task limit", f"{name} waits for a place: {task} may run on {limit} node{'s' if limit > 1 else ''} at once.")
+    if places.taken >= places.limit:
+        return Why(run, "node limit", f"{name} waits for a place: {places.limit} nodes may be busy at once, and all of them are.")
+    if not scheduler.begun:
+        return Why(run, "not begun", f"{name} waits for the deployment to begin.")
+    return Why(run, "turn", f"{name} is next: node {node} takes it at the next event.")
+
+
+def _missing(scheduler: Scheduler, run: int) -> tuple[int, ...]:
+    if scheduler.dependencies.is_free(run):
+        return ()
+    enough = {"ready", "skipped", "error"} if scheduler.plan.runs[run].node == SYNC_NODE else {"ready", "skipped"}
+    return tuple(
+        other
+        for other in scheduler.dependencies.predecessors(run)
+        if scheduler.runs.status[other] not in enough and other not in scheduler.blocked
+    )
+
+
+def _names(scheduler: Scheduler, runs: tuple[int, ...]) -> str:
+    names = [f"{scheduler.plan.runs[run].name} ({scheduler.runs.status[run]})" for run in runs[:NAMED_PREDECESSORS]]
+    if len(runs) > NAMED_PREDECESSORS:
+        names.append(f"{len(runs) - NAMED_PREDECESSORS} more")
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,191 @@
+"""Which ready run starts next, and where: one run per node, so many nodes at once, so many nodes per task at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+from deployments.core.plan import ENGINE_TYPES, Plan, node_order
+
+NO_RUN = -1
+
+
+class Places:
+    """The queues of ready runs and the places they wait for.
+
+    Each idle node takes the heaviest of its ready runs whose task has a place; free places go to nodes in their order. Nothing is
+    searched: a node is looked at when a run of it became ready, when it became idle, or when a place it waited for is free. Then
+    waiting nodes are popped until the place is taken or nobody is left; waking one per place would lose wake-ups, for the one that was
+    woken may be busy or take something else.
+    """
+
+    def __init__(self, plan: Plan, turns: Sequence[int]) -> None:
+        self.nodes = tuple(sorted({*plan.nodes, *(run.node for run in plan.runs)}, key=node_order))
+        number = {node: index for index, node in enumerate(self.nodes)}
+        self.node_of = [number[run.node] for run in plan.runs]
+        self.busy = [NO_RUN] * len(self.nodes)
+        """By node: the run that holds it, from dispatch to the end of the attempt."""
+        self.taken = 0
+        """How many nodes are busy."""
+        self.limit = plan.max_nodes_per_call if plan.max_nodes_per_call > 0 else len(self.nodes)
+        self._turns = turns
+        self._run_at = [0] * len(turns)
+        for run, turn in enumerate(turns):
+            self._run_at[turn] = run
+        self.engine = bytearray(run.type in ENGINE_TYPES for run in plan.runs)
+        self.free = {task: limit for task, limit in plan.limits.items() if limit > 0}
+        """By limited task: how many more nodes may run it now."""
+        self.task_of = [run.task if run.task in self.free and run.type not in ENGINE_TYPES else None for run in plan.runs]
+        """By run: its task if that has a limit, else None."""
+        self.queued = bytearray(len(turns))
+        """By run: ready and waiting for its turn. Clearing it takes the run out of the queues."""
+        self._ready: list[list[int]] = [[] for _ in self.nodes]
+        self._parked: dict[str, list[tuple[int, int]]] = {task: [] for task in self.free}
+        self._open: set[str] = set()
+        self._exhausted: set[str] = set()
+        """Tasks whose last place was just taken."""
+        self._stirred: list[int] = []
+        self._is_stirred = bytearray(len(self.nodes))
+        self._starters: list[int] = []
+        self._is_starter = bytearray(len(self.nodes))
+
+    def add(self, run: int) -> None:
+        """This run is ready to start."""
+        if not self.queued[run]:
+            self.queued[run] = 1
+            node = self.node_of[run]
+            heappush(self._ready[node], self._turns[run])
+            self._stir(node)
+
+    def remove(self, run: int) -> None:
+        """This run can't start any more."""
+        self.queued[run] = 0
+
+    def occupy(self, run: int) -> None:
+        """The run's node is busy with it, and it holds a place of its task."""
+        self.busy[self.node_of[run]] = run
+        self.taken += 1
+        task = self.task_of[run]
+        if task is not None:
+            self.free[task] -= 1
+            if self.free[task] == 0:
+                self._exhausted.add(task)
+
+    def release(self, run: int) -> None:
+        """The attempt ended: its node and its places are free."""
+        node = self.node_of[run]
+        self.busy[node] = NO_RUN
+        self.taken -= 1
+        task = self.task_of[run]
+        if task is not None:
+            self.free[task] += 1
+            self._open.add(task)
+        self._stir(node)
+
+    def next(self) -> int | None:
+        """The next run to take its turn, or None when nothing more can.
+
+        A run of an engine type is only handed over: the caller ends it at once. Any other run has taken its places. Engine runs come
+        first: their ends belong to this moment, and all ends of a moment are taken before anything new starts.
+        """
+        while True:
+            if self._stirred:
+                run = self._engine_turn()
+                if run is not None:
+                    return run
+            elif self._exhausted:
+                self._look_again()
+            elif self.taken >= self.limit or not self._starters and not self._open:
+                return None
+            else:
+                run = self._start_turn()
+                if run is not None:
+                    return run
+
+    def has_place(self, task: str | None) -> bool:
+        """Whether one more node may run this task now."""
+        return task is None or self.free[task] > 0
+
+    # -- private ----------------------------------------------------------------------------------------------------------
+
+    def _stir(self, node: int) -> None:
+        if not self._is_stirred[node]:
+            self._is_stirred[node] = 1
+            heappush(self._stirred, node)
+
+    def _look_again(self) -> None:
+        """A node that was about to start such a task has to set it aside now, and what comes after it may need no place."""
+        for node in self._starters:
+            ready = self._ready[node]
+            if ready and self.task_of[self._run_at[ready[0]]] in self._exhausted:
+                self._stir(node)
+        self._exhausted.clear()
+
+    def _engine_turn(self) -> int | None:
+        node = heappop(self._stirred)
+        self._is_stirred[node] = 0
+        if self.busy[node] != NO_RUN:
+            return None
+        run = self._first(node)
+        if run is None:
+            return None
+        if self.engine[run]:
+            self._stir(node)
+            return self._take(node, run)
+        if not self._is_starter[node]:
+            self._is_starter[node] = 1
+            heappush(self._starters, node)
+        return None
+
+    def _start_turn(self) -> int | None:
+        """Let the first of the waiting nodes start; one that waits for a place of its task is looked at again first."""
+        task = self._first_open_task()
+        if task is not None:
+            parked = self._parked[task]
+            if not self._starters or parked[0][0] <= self._starters[0]:
+                node, turn = heappop(parked)
+                if self.queued[self._run_at[turn]]:
+                    heappush(self._ready[node], turn)
+                    self._stir(node)
+                return None
+        if not self._starters:
+            return None
+        node = heappop(self._starters)
+        self._is_starter[node] = 0
+        run = self._first(node) if self.busy[node] == NO_RUN else None
+        if run is None:
+            return None
+        if self.engine[run]:
+            self._stir(node)
+        else:
+            self.occupy(run)
+        return self._take(node, run)
+
+    def _take(self, node: int, run: int) -> int:
+        heappop(self._ready[node])
+        self.queued[run] = 0
+        return run
+
+    def _first(self, node: int) -> int | None:
+        """The node's heaviest ready run that may start; those above it whose task has no place wait aside for one."""
+        ready = self._ready[node]
+        while ready:
+            run = self._run_at[ready[0]]
+            task = self.task_of[run]
+            if not self.queued[run]:
+                heappop(ready)
+            elif task is not None and self.free[task] <= 0:
+                heappush(self._parked[task], (node, heappop(ready)))
+            else:
+                return run
+        return None
+
+    def _first_open_task(self) -> str | None:
+        """The task with a free place whose first waiting node comes first."""
+        best = None
+        for task in list(self._open):
+            if self.free[task] <= 0 or not self._parked[task]:
+                self._open.discard(task)
+            elif best is None or self._parked[task][0] < self._parked[best][0]:
+                best = task
+        return best

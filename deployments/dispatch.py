@@ -1,0 +1,77 @@
+"""Instructions → Celery. Tasks are named by strings, messages carry keyword arguments and ids, and are sent after the commit."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from celery import Celery
+from celery.utils import uuid
+from kombu import Producer
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from deployments.wire import names
+from deployments.wire.messages import AttemptKey
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One permitted attempt and its sealed work."""
+
+    key: AttemptKey
+    sealed: bytes
+
+
+class Dispatcher:
+    """Sends what the owner decided through one Celery app."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def send_orders(self, orders: Sequence[Order]) -> None:
+        """A chord per attempt: its header runs on the node's queue, its body wakes the orchestrators.
+
+        One chord per task run: a chord of many headers waits for its slowest node.
+        """
+        with self._app.producer_pool.acquire(block=True) as producer:
+            for order in orders:
+                self._send_chord(order, producer)
+
+    def _send_chord(self, order: Order, producer: Producer) -> None:
+        """The message that `chord([header], body).apply_async()` sends, without freezing both anew for each run (half the time)."""
+        key = order.key
+        body = self._app.signature(
+            names.RELEASE_DEPENDENTS, kwargs={"transaction": key.transaction}, queue=names.ORCHESTRATOR_QUEUE, immutable=True
+        )
+        work = {
+            "transaction": key.transaction, "run": key.run, "attempt": key.attempt, "node": key.node, "number": key.number,
+            "payload": base64.b64encode(order.sealed).decode(),
+        }  # fmt: skip
+        self._app.send_task(
+            names.EXECUTE_TASK, kwargs=work, queue=names.node_queue(key.node), chord=body, group_id=uuid(), producer=producer
+        )
+
+    def ask_for_plan(self, parent_id: int) -> None:
+        """Have a planner plan the request's next child. If the broker is away the orchestrators ask again later."""
+        self._hint(names.PLAN_TRANSACTION, parent_id, names.PLANNER_QUEUE)
+
+    def wake_orchestrator(self, parent_id: int) -> None:
+        """Tell the orchestrators that there is something to do. If the broker is away they will see it by themselves."""
+        self._hint(names.RELEASE_DEPENDENTS, parent_id, names.ORCHESTRATOR_QUEUE)
+
+    def _hint(self, task: str, parent_id: int, queue: str) -> None:
+        """What it is about is committed, so a hint that can't be sent must not look like a request that failed."""
+        try:
+            self._app.send_task(task, kwargs={"transaction": parent_id}, queue=queue, ignore_result=True)
+        except (OperationalError, RedisError, OSError) as error:
+            logger.warning("Transaction %s: nobody could be told at once: %s", parent_id, error)
+
+    def waiting(self, node: str) -> int:
+        """How many messages lie in the node's queue."""
+        with self._app.connection_for_write() as connection, connection.channel() as channel:
+            return int(channel.queue_declare(names.node_queue(node)).message_count)

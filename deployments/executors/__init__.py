@@ -1,0 +1,1 @@
+"""Task types: what a task does on a node."""

@@ -1,0 +1,90 @@
+"""Ask for a deployment and, if wished, watch it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from deployments.core.errors import InvalidData
+from deployments.limits import timer_limit
+from deployments.management import preview_view
+from deployments.management.base import FuelwebCommand, names
+from deployments.management.documents import read_durations
+from deployments.management.watch import watch
+from deployments.models import Cluster
+from deployments.services.clock import SystemClock
+from deployments.services.lifecycle import DeployOptions, find_cluster, request_deploy
+from deployments.services.preview import preview_deploy
+from deployments.services.rehearsal import Rehearsal
+from deployments.services.setup import make_dispatcher
+
+
+class Command(FuelwebCommand):
+    help = "Deploy a cluster: run its graph's tasks on its nodes. Prints the transaction's id and returns at once, unless told to watch."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("cluster", help="name or id")
+        parser.add_argument("--graph", action="append", metavar="TYPE", help="type of graph (default: default); several run in order")
+        parser.add_argument("--nodes", metavar="1,2", help="only these nodes")
+        parser.add_argument("--tasks", metavar="a,b", help="only these tasks; the others are skipped")
+        parser.add_argument("--dry-run", action="store_true", help="plan and record, run nothing")
+        parser.add_argument("--noop", action="store_true", help="run every task in its no-operation mode: show what would change")
+        parser.add_argument("--force", action="store_true", help="ignore earlier runs: every condition is judged as for a first run")
+        parser.add_argument("--reuse", action="store_true", help="keep what ended ready with unchanged inputs, on nodes of every status")
+        parser.add_argument("--plan", action="store_true", help="only show what would run and why, with a token to run exactly that")
+        parser.add_argument("--by", choices=("task", "node"), default="task", help="with --plan: how to group the table")
+        parser.add_argument("--format", choices=("table", "json"), default="table", help="with --plan: how to print it")
+        parser.add_argument("--token", metavar="TOKEN", help="run exactly the plan that --plan has shown, or nothing if anything changed")
+        parser.add_argument(
+            "--rehearse", type=float, metavar="SPEED", help="practise: touch no node, play the durations SPEED times as fast"
+        )
+        parser.add_argument("--durations", type=Path, metavar="FILE", help="rehearsal: seconds by task/node, task or * (JSON or YAML)")
+        parser.add_argument("--fail", action="append", metavar="TASK/NODE", help="rehearsal: this run ends in error")
+        parser.add_argument("--reason", default="", help="why; kept in the history")
+        parser.add_argument("--watch", action="store_true", help="show the progress until the end; exit 1 unless it ends ready")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        cluster = find_cluster(options["cluster"])
+        if options["plan"]:
+            return self._show(cluster, options)
+        parent = request_deploy(
+            cluster,
+            _options(options),
+            actor=getpass.getuser(),
+            reason=options["reason"],
+            clock=SystemClock(),
+            dispatcher=make_dispatcher(),
+        )
+        self.stdout.write(f"Deployment of cluster {cluster.name}: transaction {parent.id}.")
+        self.stdout.flush()
+        if options["watch"]:
+            sys.exit(watch(parent.id))
+
+    def _show(self, cluster: Cluster, options: dict[str, Any]) -> None:
+        shown = preview_deploy(cluster, _options(options), limit=timer_limit())
+        if options["format"] == "json":
+            self.stdout.write(json.dumps(preview_view.as_data(shown.preview, shown.token)))
+            return
+        for warning in shown.plan.warnings:
+            self.stderr.write(f"warning: {warning.message}")
+        preview_view.show(shown.preview, options["by"], self.stdout)
+        self.stdout.write(f"To run exactly this: deploy {cluster.name} --token {shown.token}")
+
+
+def _options(options: dict[str, Any]) -> DeployOptions:
+    if options["rehearse"] is None and (options["durations"] or options["fail"]):
+        raise InvalidData("--durations and --fail belong to a rehearsal: add --rehearse SPEED.")
+    rehearsal = None
+    if options["rehearse"] is not None:
+        durations = read_durations(options["durations"]) if options["durations"] else {}
+        rehearsal = Rehearsal(options["rehearse"], durations, {}, frozenset(options["fail"] or ()))
+    return DeployOptions(
+        graph_types=tuple(options["graph"] or ("default",)), nodes=names(options["nodes"], "--nodes: uids of nodes"),
+        tasks=names(options["tasks"], "--tasks: ids of tasks"),
+        dry_run=options["dry_run"], noop=options["noop"], force=options["force"], reuse=options["reuse"], rehearsal=rehearsal,
+        token=options["token"],
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""Show what a stop still waits for."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deployments.management.base import FuelwebCommand
+from deployments.services.clock import SystemClock
+from deployments.services.drain import DrainView, StillRunning, drain_view
+from deployments.services.lifecycle import find_cluster
+
+
+class Command(FuelwebCommand):
+    help = "Show what still runs in a cluster, where, since when, how long it usually takes, and what will not start."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("cluster", help="name or id")
+        parser.add_argument("--format", choices=("table", "json"), default="table")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        cluster = find_cluster(options["cluster"])
+        view = drain_view(cluster.id, SystemClock().now())
+        if view is None:
+            raise CommandError(f"Nothing is being deployed on cluster {cluster.name}.")
+        if options["format"] == "json":
+            running = [{**asdict(run), "since": run.since.isoformat() if run.since else None} for run in view.running]
+            figures = {"transaction": view.transaction.id, "stopping": view.stopping, "waiting": view.waiting, "done": view.done}
+            self.stdout.write(json.dumps({**figures, "running": running}, indent=1))
+        else:
+            self._table(view)
+
+    def _table(self, view: DrainView) -> None:
+        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 120, highlight=False)
+        if view.stopping:
+            asked = view.transaction.stop_requested_at
+            since = f"transaction {view.transaction.id} since {asked:%H:%M:%S} UTC"
+            console.print(f"[bold yellow]stopping[/] {since}: {view.waiting} task runs will not start.")
+        else:
+            console.print(f"Transaction {view.transaction.id} is not being stopped: {view.done} task runs done, {view.waiting} to go.")
+        if not view.running:
+            console.print("Nothing runs.")
+            return
+        table = Table("node", "task", "since", "runs for", "usually (half / nine of ten)", "left")
+        for run in sorted(view.running, key=lambda run: run.since or view.transaction.created_at):
+            usual = f"{_span(run.p50)} / {_span(run.p90)}" if run.p50 is not None else "not known yet"
+            since = f"{run.since:%H:%M:%S}" if run.since else ""
+            table.add_row(Text(run.node), Text(run.task), since, _span(run.seconds), usual, _left(run))
+        console.print(table)
+
+
+def _left(run: StillRunning) -> str:
+    if run.p90 is None:
+        return ""
+    return f"up to {_span(run.p90 - run.seconds)}" if run.p90 > run.seconds else "[yellow]overdue[/]"
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"

@@ -1,0 +1,56 @@
+"""Show what failed in a transaction, apart from what merely could not start because of it."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.core.proof.failure_report import RootFailure
+from deployments.management.base import FuelwebCommand
+from deployments.services.explanation import Failures, failures_of
+
+
+class Command(FuelwebCommand):
+    help = "Show what failed in a transaction: root causes, what each of them blocked, offline nodes, exceeded fault tolerance."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("transaction", type=int, help="id of a request, or of one of its children")
+        parser.add_argument("--format", choices=("table", "json"), default="table")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = failures_of(options["transaction"])
+        if options["format"] == "json":
+            self.stdout.write(json.dumps([failures.as_dict() for failures in found], indent=1))
+            return
+        # A pipe has no width: lines broken at 80 columns would be hard to search.
+        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False, soft_wrap=True)
+        for failures in found:
+            _show(failures, console)
+
+
+def _show(failures: Failures, console: Console) -> None:
+    row, report = failures.transaction, failures.report
+    console.print(Text(f"Transaction {row.id}: {row.name} {row.graph_type} of {row.cluster_name}, {row.status}", style="bold"))
+    if row.message and row.message != report.exceeded:
+        console.print(Text(row.message))
+    if report.exceeded:
+        console.print(Text(report.exceeded, style="red"))
+    for node in report.offline:
+        console.print(Text(f"Node {node.node} is offline. {node.consequence}", style="yellow"))
+    for failure in report.failures:
+        _show_failure(failure, console)
+    if report.clean:
+        console.print("Nothing failed.")
+
+
+def _show_failure(failure: RootFailure, console: Console) -> None:
+    tries = f" after {failure.attempts} attempts" if failure.attempts > 1 else ""
+    reason = failure.reason or "no reason was given"
+    console.print(Text(f"{failure.task} on node {failure.node} failed{tries}: {reason}", style="red"))
+    for line in failure.output:
+        console.print(Text(f"    {line}", style="bright_black"))
+    console.print(Text(f"  {failure.consequence}"))

@@ -1,0 +1,94 @@
+"""Requests and the runs they caused: all of them, or one."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import CommandError
+from rich.console import Console
+from rich.table import Table
+
+from deployments.management.base import FuelwebCommand, names
+from deployments.services import transactions
+from deployments.services.deployment_history import find_transaction, iso
+from deployments.services.lifecycle import find_cluster
+from history import queries as history
+from history.models import Transaction
+
+_COLUMNS = ("id", "parent", "name", "graph_type", "cluster", "status", "progress", "time_start", "time_end", "actor")
+_MORE = ("uuid", "reason", "message", "result", "dry_run", "noop", "deleted_at")
+
+
+class Command(FuelwebCommand):
+    help = "List transactions, newest first, or show one with its children."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|show")
+        several = actions.add_parser("list", help="all of them, newest first")
+        several.add_argument("--cluster", help="only those of this cluster (name or id)")
+        several.add_argument("--statuses", metavar="ready,error", help=f"only those in these states: {', '.join(transactions.STATUSES)}")
+        several.add_argument("--types", metavar="deploy,stop_deployment", help="only those of these names")
+        several.add_argument("--limit", type=int, default=50, help="how many at most (default: 50)")
+        one = actions.add_parser("show", help="one of them")
+        one.add_argument("id", type=int)
+        for each in (several, one):
+            each.add_argument("--format", choices=("table", "json"), default="table")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "list":
+            self._show([_record(row) for row in _chosen(options)], options["format"])
+            return
+        row = find_transaction(options["id"])
+        records = [{**_record(each), **_more(each)} for each in dict.fromkeys([row, *history.children(row)])]
+        if options["format"] == "json":
+            self.stdout.write(json.dumps(records, indent=1))
+            return
+        self._show(records, "table")
+        for name in _MORE:
+            if records[0][name]:
+                self.stdout.write(f"{name}: {records[0][name]}")
+
+    def _show(self, records: Sequence[dict[str, Any]], form: str) -> None:
+        if form == "json":
+            self.stdout.write(json.dumps(records, indent=1))
+            return
+        shown = Table()
+        for name in _COLUMNS:
+            shown.add_column(name, overflow="fold")
+        for record in records:
+            shown.add_row(*("" if record[name] is None else str(record[name]) for name in _COLUMNS))
+        # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
+        Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(shown)
+
+
+def _chosen(options: dict[str, Any]) -> list[Transaction]:
+    statuses = _known(options["statuses"], "--statuses", transactions.STATUSES)
+    types = _known(options["types"], "--types", transactions.NAMES)
+    if options["limit"] < 1:
+        raise CommandError("--limit must be 1 or more.")
+    cluster = find_cluster(options["cluster"]) if options["cluster"] else None
+    rows = history.transactions(clusters=[cluster.id] if cluster else None, statuses=statuses, names=types)
+    return list(rows[: options["limit"]])
+
+
+def _known(given: str | None, option: str, known: Sequence[str]) -> list[str]:
+    found = names(given, f"{option}: words") or []
+    if strange := sorted(set(found) - set(known)):
+        raise CommandError(f"{option} does not know {', '.join(strange)}: use {', '.join(known)}.")
+    return found
+
+
+def _record(row: Transaction) -> dict[str, Any]:
+    values = (
+        row.id, row.parent_id, row.name, row.graph_type or None, row.cluster_name, row.status, row.progress, iso(row.time_start),
+        iso(row.time_end), row.actor,
+    )  # fmt: skip
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _more(row: Transaction) -> dict[str, Any]:
+    values = (str(row.uuid), row.reason, row.message, row.result, row.dry_run, row.noop, iso(row.deleted_at))
+    return dict(zip(_MORE, values, strict=True))

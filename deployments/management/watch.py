@@ -1,0 +1,102 @@
+"""A transaction on the terminal: its progress while it runs, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from django.db.models import Count, Q
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from deployments.core.plan import SYNC_NODE
+from history import queries as history
+from history.models import Transaction
+
+COLOURS = {"ready": "green", "skipped": "bright_black", "running": "cyan", "error": "red", "pending": "yellow", "stopped": "yellow"}
+MOST_RUNNING = 8
+PATIENCE = 10.0
+"""Seconds after which a request that nobody has taken is explained."""
+
+
+def watch(transaction_id: int, *, good: str = "ready", every: float = 0.4) -> int:
+    """Show a request until it is over; 0 if it ended as it should, else 1."""
+    console = Console(highlight=False)
+    progress = Progress(
+        TextColumn("[bold]{task.description}"), BarColumn(bar_width=40), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    bar = progress.add_task("waiting for a planner", total=None)
+    begun = time.monotonic()
+    with Live(progress, console=console, refresh_per_second=8, transient=True) as live:
+        while True:
+            parent = history.transaction(transaction_id)
+            counts = _counts(parent)
+            total = sum(counts.values())
+            progress.update(bar, description=_phase(parent, total), total=total or None, completed=_ended(counts))
+            live.update(Group(progress, *_details(parent, counts, time.monotonic() - begun)))
+            if parent.status not in ("pending", "running"):
+                break
+            time.sleep(every)
+    summary(parent, console)
+    return 0 if parent.status == good else 1
+
+
+def summary(parent: Transaction, console: Console) -> None:
+    """What came of a request: its figures, the nodes that did not end well, and why."""
+    counts = _counts(parent)
+    figures = ", ".join(f"[{COLOURS[name]}]{count} {name}[/]" for name, count in counts.items() if count)
+    colour = COLOURS.get(parent.status, "white")
+    about = escape(f"transaction {parent.id} ({parent.cluster_name}){_took(parent)}")
+    console.print(f"[bold {colour}]{parent.status}[/]: {about} — {figures or 'no task runs'}")
+    if parent.message:
+        console.print(Text(parent.message))
+    failed = history.task_runs(parent, statuses=["error"])[:20]
+    if failed:
+        table = Table("failed task", "node", "why", title="Failures", title_justify="left")
+        for row in failed:
+            table.add_row(Text(row.task_name), Text(row.node), Text(row.reason or "no reason was given"))
+        console.print(table)
+    blocked = history.task_runs(parent, statuses=["pending"]).filter(reason__startswith="Blocked").count()
+    if blocked:
+        console.print(f"[yellow]{blocked}[/] task runs could not start: what they need failed (history {parent.id} --statuses pending).")
+
+
+def _counts(parent: Transaction) -> dict[str, int]:
+    names = ("ready", "skipped", "running", "error", "pending")
+    rows = history.task_runs(parent).order_by()
+    return dict(rows.aggregate(**{name: Count("id", filter=Q(status=name)) for name in names}))
+
+
+def _ended(counts: Mapping[str, int]) -> int:
+    return counts["ready"] + counts["skipped"] + counts["error"]
+
+
+def _phase(parent: Transaction, total: int) -> str:
+    if parent.status == "pending" and not total:
+        return "planning"
+    if parent.stop_requested_at:
+        return "stopping"
+    return "rehearsing" if parent.rehearsal else "deploying"
+
+
+def _details(parent: Transaction, counts: Mapping[str, int], waited: float) -> list[Table | Text]:
+    if parent.status == "pending" and waited > PATIENCE and not sum(counts.values()):
+        return [Text("Nobody has taken it yet: is a planner running? (script/server starts everything)", style="yellow")]
+    rows = history.task_runs(parent, statuses=["running"]).exclude(node=SYNC_NODE)[: MOST_RUNNING + 1]
+    table = Table.grid(padding=(0, 2))
+    for row in rows[:MOST_RUNNING]:
+        table.add_row("[cyan]running[/]", Text(row.task_name), Text(f"on {row.node}"))
+    if counts["running"] > MOST_RUNNING:
+        table.add_row("", f"… and {counts['running'] - MOST_RUNNING} more", "")
+    return [table] if rows else []
+
+
+def _took(parent: Transaction) -> str:
+    if parent.time_start is None or parent.time_end is None:
+        return ""
+    # The clocks of two hosts may disagree by a little.
+    return f" in {max(0.0, (parent.time_end - parent.time_start).total_seconds()):.1f} s"

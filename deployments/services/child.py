@@ -1,0 +1,116 @@
+"""A child transaction under way, as its owner keeps it in memory; rebuilt from the database whenever the owner changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployments.core.plan import MASTER_NODE, SYNC_NODE, Plan, TaskRun
+from deployments.core.scheduling.schedule import Scheduler
+from deployments.core.scheduling.snapshot import RunState, Snapshot
+from deployments.services.rehearsal import Rehearsal
+from deployments.wire.messages import AttemptKey, Mode, Work
+from history import queries as history
+from history.models import Transaction
+from history.recorder import RunRow, load_rows
+
+
+def wire_name(uid: str, cluster_id: int) -> str:
+    """A node's name in queues and keys: every cluster has a master of its own."""
+    return f"{MASTER_NODE}-{cluster_id}" if uid == MASTER_NODE else uid
+
+
+@dataclass(slots=True)
+class ChildRun:
+    """Plan, rows and scheduler of one child."""
+
+    id: int
+    parent_id: int
+    cluster_id: int
+    plan: Plan
+    rows: list[RunRow]
+    scheduler: Scheduler
+    mode: Mode
+    dry_run: bool
+    rehearsal: Rehearsal | None
+    callbacks: Mapping[str, Any]
+    numbers: dict[str, int]
+    """By wire name: the highest dispatch number used so far."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """What a rebuilt scheduler has to be told: `drain` (the reason), `offline` (nodes)."""
+    by_run_id: dict[int, RunRow] = field(default_factory=dict)
+    undone: dict[int, RunRow] = field(default_factory=dict)
+    """Runs with a dispatched or started attempt, by position."""
+    touched: set[str] = field(default_factory=set)
+    """Nodes on which something was started."""
+    send_again: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
+    """By run id and attempt: when (seconds since the epoch) it may be sent again if nobody claims it, and the pause after that."""
+    ended: int = 0
+    progress: int = -1
+
+    def key(self, row: RunRow) -> AttemptKey:
+        """The name of the row's newest attempt."""
+        return AttemptKey(self.parent_id, row.id, row.attempts, wire_name(row.node, self.cluster_id), row.number)
+
+    def next_number(self, name: str) -> int:
+        """A dispatch number that was never used on the node of this wire name."""
+        self.numbers[name] = self.numbers.get(name, 0) + 1
+        return self.numbers[name]
+
+    def saw_number(self, name: str, number: int) -> None:
+        """An agent says that it has started this one."""
+        self.numbers[name] = max(self.numbers.get(name, 0), number)
+
+    def work(self, row: RunRow, lease_seconds: float) -> Work:
+        """All that the agent needs for the row's newest attempt."""
+        run = self.plan.runs[row.position]
+        if self.rehearsal is None:
+            return Work(run.task, run.type, run.parameters, self.mode, lease_seconds=lease_seconds)
+        seconds = self.rehearsal.seconds(run)
+        return Work(run.task, run.type, {}, "rehearsal", seconds, self.rehearsal.fails(run), lease_seconds)
+
+    @property
+    def wire_nodes(self) -> list[str]:
+        """Names of the nodes that have to have an agent."""
+        return sorted({wire_name(row.node, self.cluster_id) for row in self.rows if row.node != SYNC_NODE})
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was ever dispatched."""
+        return any(row.attempts for row in self.rows)
+
+
+def load_child(child: Transaction, *, stopping: bool) -> ChildRun:
+    """Read a recorded child: its plan, its rows, and the scheduler standing where they stand."""
+    plan = Plan.from_data(history.snapshot(child.id, "plan"))
+    rows = load_rows(child.id)
+    snapshot = Snapshot(
+        runs={row.position: _state(row, plan.runs[row.position]) for row in rows if row.attempts or row.status != "pending"},
+        offline=frozenset(child.result.get("offline", ())), stopping=stopping, drain_reason=child.result.get("drain", ""),
+        blocked={row.position: row.blocked_by for row in rows if row.blocked_by is not None},
+    )  # fmt: skip
+    run = ChildRun(
+        id=child.id, parent_id=child.parent_id, cluster_id=child.cluster_id, plan=plan, rows=rows,
+        scheduler=Scheduler(plan, snapshot if snapshot != Snapshot() else None), mode="noop" if child.noop else "real",
+        dry_run=child.dry_run, rehearsal=Rehearsal.from_data(child.rehearsal) if child.rehearsal else None,
+        callbacks=child.arguments.get("callbacks", {}), found=dict(child.result),
+        numbers=history.highest_numbers({wire_name(row.node, child.cluster_id) for row in rows}),
+    )  # fmt: skip
+    run.by_run_id = {row.id: row for row in rows}
+    run.undone = {row.position: row for row in rows if row.undone}
+    run.touched = {row.node for row in rows if row.time_start and row.attempts}
+    run.ended = sum(row.status in ("ready", "error", "skipped") for row in rows)
+    return run
+
+
+def _state(row: RunRow, run: TaskRun) -> RunState:
+    status = "dispatched" if row.status == "pending" and row.undone else row.status
+    waits = status == "pending" and row.attempt_status == "error" and row.time_end is not None
+    due = row.time_end.timestamp() + run.retry_delay if waits and row.time_end and run.retry_delay else 0.0
+    return RunState(status=status, attempts=row.attempts, failures=row.failures, lost=row.lost, not_before=due)  # type: ignore[arg-type]
+
+
+def task_run(child: ChildRun, row: RunRow) -> TaskRun:
+    """The planned run behind a row."""
+    return child.plan.runs[row.position]

@@ -1,0 +1,188 @@
+"""Clusters: making, changing and deleting them, and the settings that people edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError
+from django.db import transaction as database
+
+from deployments.core.errors import InvalidData
+from deployments.core.planning.settings_facts import united
+from deployments.models import Cluster, Node, Release
+from deployments.services.clock import Clock
+from deployments.services.errors import Conflict, Forbidden, NotFound
+from deployments.services.statuses import set_free
+from history import queries as history
+from history import recorder
+from history.models import Transaction
+
+UNLOCKED = ("new", "operational", "error", "stopped", "partially_deployed")
+_MODES = tuple(mode for mode, _ in Cluster.MODES)
+
+
+def is_locked(cluster: Cluster) -> bool:
+    """Whether its settings may not be changed now."""
+    return cluster.status not in UNLOCKED
+
+
+def create(data: Mapping[str, Any], version: str) -> Cluster:
+    """Make a cluster, with its release's settings; `nodes` are node ids, for whoever assigns them. Unknown keys are ignored (Nailgun).
+
+    Raises:
+        InvalidData: the release or a field is not as it must be.
+        Forbidden: nothing can be deployed with the release.
+        Conflict: the name is taken.
+    """
+    release = _release(data.get("release_id", data.get("release")))
+    values = _values(data)
+    if not values.get("name"):
+        raise InvalidData("name: a cluster needs one")
+    values |= {"settings": defaults(release), "fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
+    try:
+        with database.atomic():
+            return Cluster.objects.create(release=release, **values)
+    except IntegrityError as error:
+        raise Conflict("Environment with this name already exists") from error
+
+
+def update(cluster: Cluster, data: Mapping[str, Any]) -> Cluster:
+    """Change what is given.
+
+    Raises:
+        InvalidData: a field is not as it must be, or can't be changed.
+        Conflict: the name is taken.
+    """
+    if data.get("net_provider", cluster.net_provider) != cluster.net_provider:
+        raise InvalidData("Changing 'net_provider' for environment is prohibited")
+    if data.get("release_id", cluster.release_id) != cluster.release_id:
+        raise InvalidData("Changing the release of an environment is prohibited")
+    values = _values(data)
+    try:
+        with database.atomic():
+            Cluster.objects.filter(pk=cluster.pk).update(**values)
+    except IntegrityError as error:
+        raise Conflict("Environment with this name already exists") from error
+    cluster.refresh_from_db()
+    return cluster
+
+
+def delete(cluster: Cluster, *, actor: str, reason: str, clock: Clock) -> Transaction:
+    """Delete the cluster: its nodes are free again, its history stays; the finished request `cluster_deletion`.
+
+    Raises:
+        InvalidData: it is being deployed.
+    """
+    if history.unfinished_deploy(cluster.id):
+        raise InvalidData(f"Can't delete environment '{cluster.id}' when running deployment task exists. Stop it first.")
+    request = recorder.Request(
+        name="cluster_deletion", cluster_id=cluster.id, cluster_name=cluster.name, actor=actor, reason=reason
+    )  # fmt: skip
+    with database.atomic():
+        row = recorder.note_done(request, clock.now(), f"Environment '{cluster.name}' was deleted.")
+        free(cluster, list(cluster.nodes.values_list("uid", flat=True)))
+        cluster.delete()
+    return row
+
+
+def reset(cluster: Cluster, *, actor: str, reason: str, clock: Clock) -> Transaction:
+    """Forget that anything was deployed: nodes have to be provisioned again; the finished request `reset_environment`.
+
+    What was done stays readable, but isn't shown as tasks any more.
+
+    Raises:
+        InvalidData: it is being deployed.
+    """
+    if history.unfinished_deploy(cluster.id):
+        raise InvalidData(f"Can't reset environment '{cluster.id}' when running deployment task exists. Stop it first.")
+    request = recorder.Request(
+        name="reset_environment", cluster_id=cluster.id, cluster_name=cluster.name, actor=actor, reason=reason
+    )  # fmt: skip
+    with database.atomic():
+        recorder.mark_deleted(Transaction.objects.filter(cluster_id=cluster.id, parent=None), clock.now())
+        for node in cluster.nodes.all():
+            roles = list(dict.fromkeys([*node.roles, *node.pending_roles]))
+            Node.objects.filter(pk=node.pk).update(
+                status="discover", status_before_rehearsal="", roles=[], pending_roles=roles, pending_addition=True,
+                pending_deletion=False, progress=0, error_type="", error_msg="",
+            )  # fmt: skip
+        Cluster.objects.filter(pk=cluster.pk).update(status="new", rehearsed_at=None, status_before_rehearsal="")
+        return recorder.note_done(request, clock.now(), f"Environment '{cluster.name}' was successfully reset.")
+
+
+def free(cluster: Cluster, uids: list[str]) -> None:
+    """These nodes leave the cluster and are as if newly discovered."""
+    set_free(Node.objects.filter(cluster=cluster, uid__in=uids))
+
+
+def defaults(release: Release) -> dict[str, Any]:
+    """The settings that a new cluster of this release starts with."""
+    metadata = release.attributes_metadata
+    editable = metadata.get("editable", metadata) if isinstance(metadata, dict) else {}
+    return dict(editable) if isinstance(editable, dict) else {}
+
+
+def change_settings(cluster: Cluster, data: Mapping[str, Any], *, whole: bool, force: bool) -> Cluster:
+    """Change the settings: all sections that are given (`whole`), or single fields, leaving the others.
+
+    Raises:
+        InvalidData: it is no `{editable: {section: {…}}}`.
+        Forbidden: the cluster is being deployed, and `force` is not given.
+    """
+    if "generated" in data:
+        raise InvalidData("It is not allowed to update generated attributes")
+    editable = data.get("editable")
+    if not isinstance(editable, Mapping) or not all(isinstance(section, Mapping) for section in editable.values()):
+        raise InvalidData("editable: must be a mapping of sections, which are mappings")
+    if is_locked(cluster) and not force:
+        names = ", ".join(editable) or "s"
+        raise Forbidden(f"Environment attribute '{names}' couldn't be changed after or during deployment.")
+    with database.atomic():
+        now = Cluster.objects.select_for_update().get(pk=cluster.pk)
+        Cluster.objects.filter(pk=cluster.pk).update(settings={**now.settings, **editable} if whole else united(now.settings, editable))
+    cluster.refresh_from_db()
+    return cluster
+
+
+def deployed_settings(cluster: Cluster) -> dict[str, Any]:
+    """The settings of the last real deployment.
+
+    Raises:
+        NotFound: there has been none.
+    """
+    newest = history.newest_real_child(cluster.id)
+    settings = history.snapshot(newest.id, "settings") if newest else None
+    if settings is None:
+        raise NotFound("Cluster has no deployed configuration!")
+    return dict(settings)
+
+
+def _release(given: Any) -> Release:
+    if given is None:
+        raise InvalidData("Release ID is required")
+    known = isinstance(given, int) and not isinstance(given, bool) and 0 < given < 2**62
+    release = Release.objects.filter(pk=given).first() if known else None
+    if release is None:
+        raise InvalidData("Invalid release ID")
+    if release.state != "available":
+        raise Forbidden(f"Release with ID '{release.pk}' is not deployable.")
+    return release
+
+
+def _values(data: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if "name" in data:
+        name = data["name"]
+        if not isinstance(name, str) or not name.strip() or len(name) > 255:
+            raise InvalidData("name: must be a text of 1 to 255 characters")
+        values["name"] = name
+    if "mode" in data:
+        if data["mode"] not in _MODES:
+            raise InvalidData(f"mode: must be one of {', '.join(_MODES)}")
+        values["mode"] = data["mode"]
+    if "ui_settings" in data:
+        if not isinstance(data["ui_settings"], dict):
+            raise InvalidData("ui_settings: must be a mapping")
+        values["ui_settings"] = data["ui_settings"]
+    return values

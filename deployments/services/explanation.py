@@ -1,0 +1,94 @@
+"""Answers about a transaction, read from the record without touching it: what failed, and why a task run is waiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from deployments.core.plan import Plan
+from deployments.core.proof.failure_report import FailureReport, RunFacts, failure_report
+from deployments.services.child import load_child
+from deployments.services.errors import NotFound
+from history import queries as history
+from history.models import TaskRun, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What went wrong in one graph's run."""
+
+    transaction: Transaction
+    report: FailureReport
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        row = self.transaction
+        told = {"transaction": row.id, "graph": row.graph_type, "status": row.status, "message": row.message}
+        return {**told, **self.report.as_dict()}
+
+
+def failures_of(any_id: int) -> list[Failures]:
+    """What failed in each run of a request, or in one child.
+
+    Raises:
+        NotFound: there is no such transaction.
+    """
+    return [Failures(child, _report(child)) for child in history.children(_transaction(any_id))]
+
+
+def why(any_id: int, name: str) -> str:
+    """Why the task run `task/node` does not run now (or what came of it), in one sentence.
+
+    Raises:
+        NotFound: there is no such transaction, or no such task run in it.
+    """
+    row = _transaction(any_id)
+    task, _, node = name.rpartition("/")
+    children = [child for child in history.children(row) if child.recorded_at]
+    found = history.task_runs(row, nodes=[node], tasks=[task]).filter(transaction__in=children).order_by("transaction__position")
+    run = found.filter(transaction__status="running").first() or found.last()
+    if run is None:
+        raise NotFound(_unknown(row, name))
+    return _sentence(next(child for child in children if child.id == run.transaction_id), run)
+
+
+def _sentence(child: Transaction, run: TaskRun) -> str:
+    stopping = Transaction.objects.filter(id=child.parent_id, stop_requested_at__isnull=False).exists()
+    scheduler = load_child(child, stopping=stopping).scheduler
+    scheduler.begun = child.status != "pending"
+    answer = scheduler.why(run.position)
+    name = f"{run.task_name}/{run.node}"
+    if answer.kind == "done" and run.reason:
+        return f"{name} is over: {run.status} ({run.reason.rstrip('.')})."
+    if child.status in ("pending", "running") or answer.kind in ("done", "blocked"):
+        return answer.sentence
+    because = "it was a dry run" if child.dry_run else child.message.rstrip(".") or f"its transaction ended {child.status}"
+    return f"{name} was not started: {because}."
+
+
+def _transaction(any_id: int) -> Transaction:
+    try:
+        return history.transaction(any_id)
+    except Transaction.DoesNotExist as error:
+        raise NotFound(f"There is no transaction {any_id}.") from error
+
+
+def _unknown(row: Transaction, name: str) -> str:
+    known = [f"{task}/{node}" for task, node in history.task_runs(row).values_list("task_name", "node")]
+    if not known:
+        return f"Transaction {row.id} has no task runs: {row.message or 'it is not planned yet.'}"
+    close = get_close_matches(name, known, 1)
+    return f"Transaction {row.id} has no task run {name}. " + (f"Did you mean {close[0]}?" if close else "Write task/node.")
+
+
+def _report(child: Transaction) -> FailureReport:
+    stored = history.snapshot(child.id, "plan") if child.recorded_at else None
+    if stored is None:
+        return FailureReport()
+    rows = TaskRun.objects.filter(transaction=child).order_by("position")
+    facts = [
+        RunFacts(status, attempts, reason, blocked_by, str(summary.get("output", "")) if status == "error" else "")
+        for status, attempts, reason, blocked_by, summary in rows.values_list("status", "attempts", "reason", "blocked_by", "summary")
+    ]
+    return failure_report(Plan.from_data(stored), facts, child.result.get("offline", ()))

@@ -1,0 +1,88 @@
+"""How transactions start and end: child, parent and cluster in one commit."""
+
+from __future__ import annotations
+
+from deployments.services import notifications, statuses
+from deployments.services.child import ChildRun
+from history import queries as history
+from history import recorder
+from history.models import Transaction
+from history.models.transaction import UNFINISHED
+from history.recorder import Ledger, OwnershipLost
+from history.states import TRANSACTION, check
+
+
+def start(parent: Transaction, child: Transaction, ledger: Ledger) -> None:
+    """Child (and parent, at the first child) begin to run."""
+    for transaction in (parent, child):
+        if transaction.status == "pending":
+            _move(ledger, transaction, "running", "")
+            ledger.change_transaction(transaction.id, time_start=transaction.time_start or ledger.at)
+    ledger.write()
+
+
+def end(parent: Transaction, child: ChildRun, status: str, reason: str, ledger: Ledger) -> None:
+    """The child is over; so is the parent, unless another child follows a good end."""
+    _move(ledger, Transaction.objects.get(id=child.id), status, reason)
+    ledger.change_transaction(child.id, time_end=ledger.at, progress=100)
+    rest = [other for other in history.unfinished_children(parent.id) if other.id != child.id]
+    if status == "ready" and rest:
+        ledger.write()
+        return
+    for other in rest:
+        _abort(ledger, other, status)
+    _end_parent(ledger, parent, status, reason)
+    ledger.write()
+
+
+def fail_planning(parent: Transaction, child: Transaction, reason: str, ledger: Ledger) -> None:
+    """No plan could be made: the request ends in `error` with the sentence that says why; nothing was started."""
+    for other in history.unfinished_children(parent.id):
+        if other.id == child.id:
+            _move(ledger, other, "error", reason)
+            ledger.change_transaction(other.id, time_end=ledger.at)
+        else:
+            _abort(ledger, other, "error")
+    _end_parent(ledger, parent, "error", reason)
+    ledger.write()
+
+
+def stop_unplanned(parent: Transaction, child: Transaction, ledger: Ledger) -> None:
+    """A stop came before there was a plan: nothing was started, and nothing will be."""
+    for other in history.unfinished_children(parent.id):
+        _move(ledger, other, "stopped", "Stopped before it was planned.")
+        ledger.change_transaction(other.id, time_end=ledger.at)
+    _end_parent(ledger, parent, "stopped", "Stopped before anything was started.")
+    ledger.write()
+
+
+def parent_progress(parent: Transaction, child: ChildRun, progress: int) -> int:
+    """The mean over the parent's children (Nailgun)."""
+    others = [other.progress for other in parent.children.all() if other.id != child.id]
+    return (sum(others) + progress) // (len(others) + 1)
+
+
+def _abort(ledger: Ledger, child: Transaction, status: str) -> None:
+    _move(ledger, child, "stopped" if status == "stopped" else "error", "Aborted: an earlier graph of the same request did not end well.")
+    ledger.change_transaction(child.id, time_end=ledger.at)
+
+
+def _end_parent(ledger: Ledger, parent: Transaction, status: str, reason: str) -> None:
+    _move(ledger, parent, status, reason)
+    ledger.change_transaction(parent.id, time_end=ledger.at, progress=100, owner="", owner_until=None)
+    if not (parent.dry_run or parent.noop):
+        ledger.also(lambda: statuses.cluster_ended(parent.cluster_id or 0, status, began=history.has_begun(parent.id)))
+    ledger.also(lambda: notifications.ended(parent, status, reason, ledger.at))
+    ledger.also(lambda: recorder.close_requests(parent.id, ledger.at, f"Transaction {parent.id} ended {status}."))
+
+
+def _move(ledger: Ledger, transaction: Transaction, status: str, reason: str) -> None:
+    if transaction.status not in UNFINISHED:
+        raise OwnershipLost(f"Transaction {transaction.id} is over already: another owner has ended it.")
+    check(TRANSACTION, transaction.status, status)
+    if transaction.parent_id and transaction.status == "pending" and transaction.recorded_at is None:
+        # It ends unplanned: what a try that died has written of a plan is no history.
+        ledger.also(lambda: recorder.discard_plan(transaction.id))
+    ledger.note("transaction", status, old=transaction.status, reason=reason)
+    ledger.change_transaction(transaction.id, expected=transaction.status, status=status, message=reason)
+    transaction.status = status

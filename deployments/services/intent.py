@@ -1,0 +1,90 @@
+"""What a request would do, in words for who is about to make it. Nothing is planned for that: which tasks run is the planner's to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deployments import queries
+from deployments.core.errors import FuelwebError
+from deployments.models import Cluster
+from deployments.services import actions
+from deployments.services.drain import drain_view
+from deployments.services.facts import DEPLOYABLE, UNCHANGED, status_of
+from deployments.services.lifecycle import DeployOptions, check_options
+from history import queries as history
+
+_MOST_NAMED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Sentences about one cluster; `problem` says why the request would be refused, empty if it would not."""
+
+    cluster: Cluster
+    lines: Sequence[str]
+    problem: str = ""
+
+
+def deploy_intent(cluster: Cluster, *, dry_run: bool = False) -> Intent:
+    """What "deploy changes" would do now; or a dry run of it, which only plans."""
+    running = history.unfinished_deploy(cluster.id)
+    if running is not None:
+        return Intent(cluster, [], f"Transaction {running.id} is under way: wait for it, or stop it.")
+    chosen, leaving = actions.changes(cluster)
+    try:
+        check_options(cluster, DeployOptions(graph_types=tuple(graph.type for graph in chosen)))
+    except FuelwebError as error:
+        return Intent(cluster, [], str(error))
+    lines = [_graph(cluster, graph) for graph in chosen] + _nodes(cluster)
+    if dry_run:
+        return Intent(cluster, [*lines, "All of this is only planned and recorded, as a dry run: nothing is run, no state changes."])
+    if leaving:
+        lines.append(f"{_named(leaving, 'leaves', 'leave')} the cluster.")
+    return Intent(cluster, lines)
+
+
+def stop_intent(cluster: Cluster, now: datetime) -> Intent:
+    """What a stop would do now."""
+    view = drain_view(cluster.id, now)
+    if view is None:
+        return Intent(cluster, [], "Nothing is being deployed.")
+    if view.stopping:
+        return Intent(cluster, [], f"Transaction {view.transaction.id} is being stopped already.")
+    lines = [f"Transaction {view.transaction.id} of {view.transaction.actor} is stopped: {view.done} task runs are done."]
+    if view.running:
+        lines.append(f"{len(view.running)} running end by themselves: {_some([f'{run.task}/{run.node}' for run in view.running])}.")
+    lines.append(f"{view.waiting} do not start. What was deployed stays; a later deployment goes on from there.")
+    return Intent(cluster, lines)
+
+
+def _graph(cluster: Cluster, graph: actions.Chosen) -> str:
+    tasks = len(queries.merged_tasks(cluster, graph.type))
+    where = "" if graph.nodes is None else f" on {_named(graph.nodes)}"
+    return f"Graph {graph.type} is run{where}: {tasks} {'task' if tasks == 1 else 'tasks'}."
+
+
+def _nodes(cluster: Cluster) -> list[str]:
+    nodes = list(cluster.nodes.filter(pending_deletion=False).order_by("id"))
+    changed = [node.uid for node in nodes if status_of(node) in UNCHANGED and not node.pending_addition]
+    out = [node.uid for node in nodes if status_of(node) not in DEPLOYABLE]
+    whole = [node.uid for node in nodes if node.uid not in {*changed, *out}]
+    lines = []
+    if whole:
+        lines.append(f"{_named(whole, 'runs', 'run')} all tasks.")
+    if changed:
+        lines.append(f"{_named(changed, 'is', 'are')} ready and {'runs' if len(changed) == 1 else 'run'} only what has changed.")
+    if out:
+        lines.append(f"{_named(out, 'is', 'are')} left out unless provisioned before: no system runs there yet.")
+    return lines
+
+
+def _named(uids: Sequence[str], one: str = "", many: str = "") -> str:
+    word = f"Node {uids[0]}" if len(uids) == 1 else f"{len(uids)} nodes ({_some(uids)})"
+    return f"{word} {one if len(uids) == 1 else many}".rstrip()
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"

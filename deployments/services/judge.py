@@ -1,0 +1,172 @@
+"""Attempts that nobody reports of: lost, never claimed, past their deadline, or on a node whose agent is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from deployments.core.events import Event, NodeOffline, RunLost, RunRecalled, RunStarted
+from deployments.services.child import ChildRun, task_run
+from deployments.services.receive import take_report
+from deployments.services.tools import Tools
+from deployments.wire.messages import AttemptKey, Heartbeat
+from deployments.wire.sealing import SealBroken
+from history.recorder import Ledger, RunRow
+
+USUAL_TIMEOUT = {"puppet": 5400.0, "shell": 300.0, "master_shell": 300.0, "upload_file": 60.0, "sync": 300.0, "reboot": 900.0}
+"""Seconds, as Astute's defaults (each try of a shell task; the whole job of a puppet task)."""
+LONGEST_PAUSE = 300.0
+"""Seconds between two sendings of the same attempt, at the most."""
+USUAL_TRIES = {"shell": 3, "master_shell": 3, "upload_file": 4, "sync": 11}
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What the owner has to do about silent attempts, beside the scheduler's events."""
+
+    events: list[Event] = field(default_factory=list)
+    resend: list[RunRow] = field(default_factory=list)
+    over: list[AttemptKey] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.resend or self.over)
+
+
+def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
+    """How long the row's attempt may take in all: its timeout for each of its tries, and some grace."""
+    run = task_run(child, row)
+    if child.rehearsal is not None:
+        return child.rehearsal.seconds(run) + grace
+    timeout = _number(run.parameters.get("timeout"), USUAL_TIMEOUT.get(run.type, 3600.0))
+    tries = _number(run.parameters.get("retries"), USUAL_TRIES.get(run.type, 1) - 1) + 1
+    pause = _number(run.parameters.get("interval"), 2.0)
+    return timeout * tries + pause * tries + grace
+
+
+def judge(child: ChildRun, leased: dict[int, bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:
+    """Look at every undone attempt. `leased` was read before the reports were drained, so an attempt that ended in between isn't judged."""
+    verdicts = judge_started(child, leased, tools, ledger, now)
+    _judge_unclaimed(child, tools, ledger, now, verdicts)
+    return verdicts
+
+
+def judge_started(child: ChildRun, leased: dict[int, bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:
+    """Attempts that were claimed and then fell silent. An agent that died before its report kept the outcome: its heartbeat tells it."""
+    verdicts = Verdicts()
+    silent = [row for row in child.undone.values() if row.attempt_status == "started" and not leased.get(row.position, True)]
+    beats = heartbeats(tools, [child.key(row).node for row in silent]) if silent else {}
+    for row in silent:
+        key = child.key(row)
+        beat = beats.get(key.node)
+        if beat is not None and beat.outcome is not None and beat.outcome.key == key:
+            verdicts.events += take_report(child, beat.outcome, ledger.at.timestamp(), ledger, verdicts.over)
+        else:
+            _lose(child, row, "The attempt was lost: its agent fell silent.", ledger, verdicts)
+    for row in [row for row in child.undone.values() if row.attempt_status == "started" and row.time_start is not None]:
+        if now - row.time_start > timedelta(seconds=deadline_seconds(child, row, tools.patience.deadline_grace)):
+            _lose(child, row, "The attempt was lost: its time was up.", ledger, verdicts)
+    return verdicts
+
+
+def _lose(child: ChildRun, row: RunRow, reason: str, ledger: Ledger, verdicts: Verdicts) -> None:
+    verdicts.over.append(child.key(row))
+    ledger.attempt_over(row, "lost", reason)
+    child.undone.pop(row.position)
+    verdicts.events.append(RunLost(row.position, reason))
+
+
+def _judge_unclaimed(child: ChildRun, tools: Tools, ledger: Ledger, now: datetime, verdicts: Verdicts) -> None:
+    patience = tools.patience
+    due = now - timedelta(seconds=patience.resend)
+    waiting = [row for row in child.undone.values() if row.attempt_status == "dispatched" and row.dispatched_at and row.dispatched_at < due]
+    if not waiting:
+        return
+    beats = heartbeats(tools, [child.key(row).node for row in waiting])
+    for row in waiting:
+        key = child.key(row)
+        beat = beats.get(key.node)
+        age = (now - row.dispatched_at).total_seconds() if row.dispatched_at else 0.0
+        if beat is not None and age < patience.claim:
+            _look_for(child, row, beat, tools, ledger, verdicts)
+        elif beat is None or beat.free > 0:
+            _give_up(child, row, key, tools, ledger, verdicts, "its agent is silent" if beat is None else "nobody claimed it")
+
+
+def _look_for(child: ChildRun, row: RunRow, beat: Heartbeat, tools: Tools, ledger: Ledger, verdicts: Verdicts) -> None:
+    """The agent is alive and the attempt unclaimed: was its message lost, or its permit, or its report?"""
+    key = child.key(row)
+    if beat.number > key.number and tools.broker.recall([key])[0] == "recalled":
+        # The node knows higher numbers than the database (restored from a backup?): it refuses this one, but not the next.
+        child.saw_number(key.node, beat.number)
+        verdicts.over.append(key)
+        verdicts.events.append(take_back(child, row, "Recalled: its dispatch number was used before.", ledger))
+    elif beat.number >= key.number:
+        if beat.outcome is not None and beat.outcome.key == key:
+            verdicts.events += take_report(child, beat.outcome, ledger.at.timestamp(), ledger, verdicts.over)
+        elif tools.broker.leased([key])[0]:
+            ledger.started(row, ledger.at)
+            verdicts.events.append(RunStarted(row.position))
+        elif not tools.broker.claimed([key])[0]:
+            _lose(child, row, "The attempt was lost: its agent has started it, but nothing is known of it.", ledger, verdicts)
+    else:
+        _send_again(child, row, key, tools, ledger.at.timestamp(), verdicts)
+
+
+def _send_again(child: ChildRun, row: RunRow, key: AttemptKey, tools: Tools, now: float, verdicts: Verdicts) -> None:
+    """If its message is gone; after pauses that double, so a node that takes nothing is not flooded."""
+    due, pause = child.send_again.get((row.id, row.attempts), (0.0, tools.patience.resend))
+    if now >= due and not tools.dispatcher.waiting(key.node):
+        child.send_again[row.id, row.attempts] = (now + pause, min(2 * pause, LONGEST_PAUSE))
+        verdicts.resend.append(row)
+
+
+def sort_out(child: ChildRun, beats_before: Mapping[str, bytes], tools: Tools, ledger: Ledger, verdicts: Verdicts) -> None:
+    """The broker's data was lost, claims and all: find out from heartbeats newer than that which dispatched attempts were started."""
+    waiting = [row for row in child.undone.values() if row.attempt_status == "dispatched"]
+    names = [child.key(row).node for row in waiting]
+    new = {name for name, body in tools.broker.heartbeats(names).items() if body != beats_before.get(name)}
+    beats = heartbeats(tools, sorted(new))
+    for row in waiting:
+        key = child.key(row)
+        beat = beats.get(key.node)
+        if beat is None:
+            _lose(child, row, "The attempt was lost: the broker's data is gone, and its agent is silent.", ledger, verdicts)
+            verdicts.events.append(NodeOffline(row.node))
+        elif beat.number >= key.number:
+            _look_for(child, row, beat, tools, ledger, verdicts)
+        else:
+            verdicts.resend.append(row)
+
+
+def _give_up(child: ChildRun, row: RunRow, key: AttemptKey, tools: Tools, ledger: Ledger, verdicts: Verdicts, why: str) -> None:
+    if tools.broker.recall([key])[0] == "claimed":
+        return
+    verdicts.over.append(key)
+    verdicts.events += [take_back(child, row, f"Recalled: {why}.", ledger), NodeOffline(row.node)]
+
+
+def take_back(child: ChildRun, row: RunRow, reason: str, ledger: Ledger) -> Event:
+    """The permit of the row's attempt is gone: the run is pending again."""
+    ledger.attempt_over(row, "recalled", reason)
+    ledger.pending_again(row, reason)
+    child.undone.pop(row.position)
+    return RunRecalled(row.position)
+
+
+def heartbeats(tools: Tools, names: list[str]) -> dict[str, Heartbeat]:
+    """By wire name: the heartbeats of agents that are alive and whose seal is good."""
+    beats: dict[str, Heartbeat] = {}
+    for name, body in tools.broker.heartbeats(names).items():
+        try:
+            beats[name] = tools.keys.open_heartbeat(name, body)
+        except SealBroken:
+            continue
+    return beats
+
+
+def _number(value: object, default: float) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return default

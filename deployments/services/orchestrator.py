@@ -1,0 +1,170 @@
+"""An orchestrator: takes transactions that nobody holds and steps through them; the timers of the whole system run in here."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError, connection
+from redis.exceptions import RedisError
+
+from deployments import queries
+from deployments.services.owned import OwnedTransaction
+from deployments.services.ownership import Keeper
+from deployments.services.tools import Tools
+from deployments.services.wakes import Wakes
+from history import queries as history
+from history import recorder
+from history.models import Transaction
+
+logger = logging.getLogger(__name__)
+
+FLEETS_EVERY = 2.0
+"""Seconds between two publications of which nodes each fleet serves."""
+
+
+class Orchestrator:
+    """`run` loops in one thread until `leave`; `wake` may be called from any thread."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._owned: dict[int, OwnedTransaction] = {}
+        self._work = threading.Event()
+        self._wakes = Wakes(tools, self._heard)
+        self._keeper = Keeper(tools.patience.ownership)
+        self._leaving = threading.Event()
+        self._careful: set[int] = set()
+        """Transactions of which the database has refused something."""
+        self._next_timers = 0.0
+        self._next_fleets = 0.0
+
+    def wake(self, transaction_id: int) -> None:
+        """There may be something to do: reports came in, or a plan was recorded."""
+        if transaction_id not in self._owned:
+            self._next_timers = 0.0
+            self._wakes.pass_on(transaction_id)
+        self._work.set()
+
+    def _heard(self, transaction_id: int) -> None:
+        if transaction_id in self._owned:
+            self._work.set()
+
+    def leave(self) -> None:
+        """Dispatch nothing new, wait for what runs, give everything back, and return from `run`."""
+        self._leaving.set()
+        self._work.set()
+
+    def run(self) -> None:
+        """Work until `leave`, whatever happens to database and broker meanwhile."""
+        self._wakes.start()
+        with self._keeper:
+            while not self._left_after_a_round():
+                pass
+        self._wakes.stop()
+        connection.close()
+
+    def _left_after_a_round(self) -> bool:
+        self._work.clear()
+        try:
+            if self.left():
+                return True
+            self.round()
+            self._work.wait(self._pause())
+        except (DatabaseError, RedisError, OSError) as error:
+            logger.warning("Trying again in a second: %s", str(error).strip())
+            connection.close()
+            self._work.wait(1.0)
+        except Exception:
+            # A bug in one transaction must not take the others' owner away.
+            logger.exception("Trying again in a second.")
+            self._work.wait(1.0)
+        return False
+
+    def round(self) -> None:
+        """Look at the timers, then take one step of each transaction.
+
+        Raises:
+            DatabaseError, RedisError, OSError: to be tried again; what was under way will be read anew.
+        """
+        self._timers()
+        self._step_all()
+
+    def left(self) -> bool:
+        """Whether `leave` was called and nothing of this orchestrator runs any more."""
+        if not self._leaving.is_set():
+            return False
+        for transaction_id, owned in list(self._owned.items()):
+            owned.pause()
+            if not owned.running:
+                self._give_back(transaction_id, owned)
+        if self._owned:
+            count = sum(len(owned.running) for owned in self._owned.values())
+            logger.info("Waiting for %s running task runs.", count)
+        return not self._owned
+
+    def _pause(self) -> float:
+        waits = [owned.wait_seconds() for owned in self._owned.values()]
+        return min([self._tools.patience.look, *waits])
+
+    def _give_back(self, transaction_id: int, owned: OwnedTransaction) -> None:
+        self._keeper.drop(transaction_id)
+        self._owned.pop(transaction_id, None)
+        recorder.release(transaction_id, owned.epoch)
+
+    def _step_all(self) -> None:
+        for transaction_id, owned in list(self._owned.items()):
+            try:
+                goes_on = owned.step()
+            except recorder.OwnershipLost:
+                logger.warning("Transaction %s has another owner now.", transaction_id)
+                self._keeper.drop(transaction_id)
+                self._owned.pop(transaction_id)
+            except (OperationalError, InterfaceError, RedisError, OSError):
+                # Memory and database may differ now: read everything anew, as a new owner would.
+                self._give_back(transaction_id, owned)
+                raise
+            except Exception as error:
+                logger.exception("Transaction %s: it is read anew.", transaction_id)
+                if isinstance(error, DataError):
+                    self._careful.add(transaction_id)
+                self._give_back(transaction_id, owned)
+            else:
+                if not goes_on:
+                    self._give_back(transaction_id, owned)
+                    if owned.needs_planning:
+                        self._ask_for_plan(transaction_id)
+
+    def _timers(self) -> None:
+        now = self._tools.broker.now()
+        if now >= self._next_timers:
+            self._next_timers = now + self._tools.patience.look
+            self._take_over()
+        if now >= self._next_fleets:
+            self._next_fleets = now + FLEETS_EVERY
+            for fleet, nodes in queries.fleets().items():
+                self._tools.broker.publish_fleet(fleet, nodes)
+
+    def _take_over(self) -> None:
+        if self._leaving.is_set():
+            return
+        for parent in list(recorder.unowned()):
+            child = history.current_child(parent.id)
+            if child is not None and child.recorded_at is None and parent.stop_requested_at is None:
+                self._ask_again(parent)
+                continue
+            epoch = recorder.take(parent.id, self._tools.owner, self._tools.patience.ownership)
+            if epoch is not None:
+                parent.refresh_from_db()
+                self._owned[parent.id] = OwnedTransaction(parent, epoch, self._tools, careful=parent.id in self._careful)
+                self._keeper.hold(parent.id, epoch)
+
+    def _ask_again(self, parent: Transaction) -> None:
+        """Nobody plans it: the message was lost, or the planner."""
+        now = self._tools.clock.now()
+        if parent.plan_sent_at is None or now - parent.plan_sent_at > timedelta(seconds=self._tools.patience.planning):
+            self._ask_for_plan(parent.id)
+
+    def _ask_for_plan(self, transaction_id: int) -> None:
+        recorder.mark_sent(transaction_id, self._tools.clock.now())
+        self._tools.dispatcher.ask_for_plan(transaction_id)

@@ -1,0 +1,313 @@
+"""One transaction in the hands of its owner: look, decide, commit, then send."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from heapq import heappop, heappush
+
+from deployments.core.events import Begin, Event, NodeOffline, StopRequested, Tick
+from deployments.dispatch import Order
+from deployments.services import finish, statuses
+from deployments.services.carry_out import Carrier, Effects
+from deployments.services.child import ChildRun, load_child
+from deployments.services.clock import moment
+from deployments.services.decisions import carry_out_decisions
+from deployments.services.judge import Verdicts, heartbeats, judge, judge_started, sort_out, take_back
+from deployments.services.receive import receive
+from deployments.services.tools import Tools
+from deployments.services.trust import Trust
+from deployments.wire.broker import Entry
+from deployments.wire.messages import AttemptKey
+from history import queries as history
+from history.models import Transaction
+from history.recorder import Ledger, RunRow
+
+MOST_REPORTS = 5000
+"""Reports taken in one commit; if there are more, the next round follows at once."""
+
+
+class OwnedTransaction:
+    """Steps through a transaction until it is over or has to be planned further. One thread at a time.
+
+    Any exception means that memory and database may differ: the object is thrown away and made anew.
+    """
+
+    def __init__(self, parent: Transaction, epoch: int, tools: Tools, *, careful: bool = False) -> None:
+        """`careful` leaves the nodes' own words out of the record, after the database has refused them."""
+        self.id, self.epoch = parent.id, epoch
+        self._parent, self._tools, self._careful = parent, tools, careful
+        self.needs_planning = False
+        """The next graph's turn has come: a planner is to be asked once the transaction was given back."""
+        self._child: ChildRun | None = None
+        self._begun = False
+        self._stop_told = False
+        self._next_look = 0.0
+        self._wakes: list[float] = []
+        self._trust = Trust(parent.id, epoch, tools)
+        self._paused = False
+        self._door = ""
+        """Why the door is to be closed as soon as the broker can be believed."""
+        self._pending: list[Event] = []
+        self._resend: list[RunRow] = []
+
+    @property
+    def running(self) -> list[RunRow]:
+        """Rows with an undone attempt."""
+        return list(self._child.undone.values()) if self._child else []
+
+    def step(self) -> bool:
+        """One round; False when there is nothing (more) for an orchestrator to do."""
+        tools = self._tools
+        now = tools.broker.now()
+        look = now >= self._next_look
+        if self._child is None and not self._open():
+            return False
+        assert self._child is not None  # noqa: S101 - for the type checker
+        if look:
+            self._next_look = now + tools.patience.look
+            self._parent.refresh_from_db(fields=["stop_requested_at"])
+            self._look_at_broker(self._child, now)
+        if not self._begun and not self._ready_to_begin(now):
+            return True
+        return self._round(self._child, now, look)
+
+    def wait_seconds(self) -> float:
+        """How long nothing is due, if no message comes."""
+        due = min([self._next_look, *self._wakes])
+        return max(0.0, min(due - self._tools.broker.now(), self._tools.patience.look))
+
+    def pause(self) -> None:
+        """Dispatch nothing new, because this process is about to leave."""
+        self._paused = True
+        if self._child:
+            self._child.scheduler.held = True
+
+    def _open(self) -> bool:
+        child = history.current_child(self.id)
+        if child is not None and child.recorded_at is None and self._parent.stop_requested_at is not None:
+            finish.stop_unplanned(self._parent, child, self._ledger())
+            self._tools.broker.end(self.id)
+            return False
+        if child is None or child.recorded_at is None:
+            return False
+        self._child = load_child(child, stopping=False)
+        self._recorded_at = child.recorded_at
+        names = self._child.wire_nodes
+        for name, beat in heartbeats(self._tools, names).items():
+            self._child.saw_number(name, beat.number)
+        if self._parent.status == "pending" or child.status == "pending":
+            finish.start(self._parent, child, self._ledger())
+        return True
+
+    def _ledger(self, at: float | None = None) -> Ledger:
+        # Reports carry milliseconds; a finer time of ours could lie after the start of what it let go.
+        seconds = at if at is not None else self._tools.broker.now()
+        return Ledger(self.id, self.epoch, self._tools.owner, moment(int(seconds * 1000) / 1000))
+
+    def _look_at_broker(self, child: ChildRun, now: float) -> None:
+        """Vouch where that may be done; while the broker can't be believed nothing new is dispatched."""
+        self._trust.look(child, now)
+        if self._trust.state == "open":
+            self._trust.vouch(self._parent, child, now)
+            self._resend = [row for row in child.undone.values() if row.attempt_status == "dispatched"]
+        held = self._paused or self._trust.state != "sure"
+        if child.scheduler.held and not held:
+            heappush(self._wakes, now)
+        child.scheduler.held = held
+
+    def _ready_to_begin(self, now: float) -> bool:
+        """Wait for the nodes' first heartbeats, but not for ever; then tell the scheduler who is missing."""
+        child = self._child
+        assert child is not None  # noqa: S101 - for the type checker
+        missing: set[str] = set()
+        if not child.dry_run and not child.has_begun and self._parent.stop_requested_at is None:
+            alive = heartbeats(self._tools, child.wire_nodes)
+            for name, beat in alive.items():
+                child.saw_number(name, beat.number)
+            missing = {name for name in child.wire_nodes if name not in alive}
+            patience = timedelta(seconds=self._tools.patience.first_heartbeat)
+            if missing and moment(now) < self._recorded_at + patience:
+                return False
+        self._begun = True
+        master = f"master-{child.cluster_id}"
+        self._pending = [Begin(tuple(sorted("master" if name == master else name for name in missing)))]
+        return True
+
+    def _round(self, child: ChildRun, now: float, look: bool) -> bool:
+        tools = self._tools
+        if child.dry_run:
+            finish.end(self._parent, child, "ready", "", self._ledger(now))
+            return self._after_finish()
+        if look and self._decided(child):
+            return True
+        verdicts, entries, ledger, events = self._hear(child, now, look)
+        # A report may be younger than this look; what it starts (a pause before the next try) counts from then.
+        now = max(now, ledger.at.timestamp())
+        # First: in one commit a node may begin and end.
+        self._note_began(child, ledger)
+        carrier = Carrier(child, ledger)
+        effects = self._decide(child, events, carrier, ledger, now) if events else Effects()
+        self._door = effects.drain or self._door
+        if self._door and effects.finish is not None:
+            ledger.note("transaction", "draining", reason=self._door)
+        self._commit(child, effects, ledger)
+        if self._trust.state == "asking":
+            self._trust.vouch(self._parent, child, now)
+        self._send(child, effects, verdicts.resend)
+        if entries or verdicts.over:
+            tools.broker.forget(self.id, [entry.id for entry in entries], verdicts.over)
+        if effects.finish is None and self._door and self._trust.state == "sure":
+            effects = self._close_the_door(child, now)
+        return self._after_finish() if effects.finish is not None else True
+
+    def _decide(self, child: ChildRun, events: list[Event], carrier: Carrier, ledger: Ledger, now: float) -> Effects:
+        """In the log a node is gone after what its lost attempt lets go (a failure that is allowed), and before what that blocks."""
+        gone = [event for event in events if isinstance(event, NodeOffline) or isinstance(event, Begin) and event.offline]
+        others = [event for event in events if event not in gone]
+        if gone and others:
+            held, child.scheduler.held = child.scheduler.held, True
+            carrier.carry_out(child.scheduler.handle(*others, now=now))
+            child.scheduler.held = held
+        self._note_offline(child, gone, ledger)
+        return carrier.carry_out(child.scheduler.handle(*(gone or others), now=now))
+
+    def _hear(self, child: ChildRun, now: float, look: bool) -> tuple[Verdicts, list[Entry], Ledger, list[Event]]:
+        """What has happened since: reports, verdicts about the silent, requests, time."""
+        tools, trust = self._tools, self._trust
+        judging = look and trust.state != "blind" and now >= trust.judge_after
+        leased = self._leases(child) if judging else {}
+        entries = tools.broker.drain(self.id, MOST_REPORTS)
+        if len(entries) == MOST_REPORTS:
+            self._next_look = now
+        ledger = self._ledger(max(now, entries[-1].time if entries else 0.0))
+        events, over = receive(child, entries, tools.keys, ledger, bare=self._careful)
+        verdicts = judge(child, leased, tools, ledger, ledger.at) if judging and trust.state == "sure" else Verdicts()
+        if look and trust.state == "asking":
+            verdicts = judge_started(child, leased, tools, ledger, ledger.at)
+            sort_out(child, trust.beats_before, tools, ledger, verdicts)
+        if verdicts:
+            trust.check()
+        verdicts.over += over
+        verdicts.resend += self._resend
+        self._resend = []
+        events += self._own_events(ledger, now) + verdicts.events
+        return verdicts, entries, ledger, events
+
+    def _commit(self, child: ChildRun, effects: Effects, ledger: Ledger) -> None:
+        if effects.finish is not None:
+            finish.end(self._parent, child, effects.finish.status, effects.finish.reason, ledger)
+        elif ledger:
+            self._note_progress(child, ledger)
+            ledger.write()
+        for due in effects.wakes:
+            heappush(self._wakes, due)
+
+    def _decided(self, child: ChildRun) -> bool:
+        """Carry out what people decided; a scheduler can't take back a failure, so it is made anew from the record."""
+        requests = history.open_decisions(self.id)
+        if not requests:
+            return False
+        ledger = self._ledger()
+        changed = carry_out_decisions(child, requests, ledger)
+        ledger.write()
+        if changed:
+            self._child, self._begun = None, False
+        return changed
+
+    def _close_the_door(self, child: ChildRun, now: float) -> Effects:
+        """Nothing may be claimed any more; take back what was not. The log names every claim that came before the flag.
+
+        The decision to drain is committed already: a flag that was set before could outlive an owner whose commit failed.
+        """
+        broker = self._tools.broker
+        broker.set_stop(self.id)
+        ledger = self._ledger()
+        ledger.note("transaction", "draining", reason=self._door)
+        waiting = [row for row in child.undone.values() if row.attempt_status == "dispatched"]
+        keys = [child.key(row) for row in waiting]
+        events: list[Event] = []
+        for row, answer in zip(waiting, broker.recall(keys), strict=True):
+            if answer == "claimed":
+                ledger.note("attempt", "claimed", old="dispatched", reason="Before the stop flag was set.", row=row)
+            else:
+                events.append(take_back(child, row, "The transaction is being stopped.", ledger))
+        self._trust.check()
+        effects = Carrier(child, ledger).carry_out(child.scheduler.handle(*events, now=now))
+        self._commit(child, effects, ledger)
+        self._door = ""
+        over = [key for key, row in zip(keys, waiting, strict=True) if not row.undone]
+        if over:
+            broker.forget(self.id, [], over)
+        return effects
+
+    def _own_events(self, ledger: Ledger, now: float) -> list[Event]:
+        events, self._pending = self._pending, []
+        if self._parent.stop_requested_at is not None and not self._stop_told:
+            self._stop_told = True
+            stop = history.open_stop(self.id)
+            asked = f"{stop.actor} asked for a stop" + (f": {stop.reason}" if stop.reason else "") if stop else ""
+            ledger.note("transaction", "stop requested", reason=asked)
+            events.append(StopRequested())
+        if self._wakes and self._wakes[0] <= now:
+            while self._wakes and self._wakes[0] <= now:
+                heappop(self._wakes)
+            events.append(Tick())
+        return events
+
+    def _leases(self, child: ChildRun) -> dict[int, bool]:
+        started = [row for row in child.undone.values() if row.attempt_status == "started"]
+        answers = self._tools.broker.leased([child.key(row) for row in started]) if started else []
+        return dict(zip((row.position for row in started), answers, strict=True))
+
+    def _note_offline(self, child: ChildRun, events: list[Event], ledger: Ledger) -> None:
+        """Remember who was offline: a scheduler made anew has to be told."""
+        found = {node for event in events if isinstance(event, Begin) for node in event.offline}
+        found |= {event.node for event in events if isinstance(event, NodeOffline)}
+        if found:
+            child.found["offline"] = sorted(found | set(child.found.get("offline", ())))
+            ledger.change_transaction(child.id, result=dict(child.found))
+            for node in sorted(found):
+                ledger.note("node", "offline", node=node, reason="Its agent does not answer.")
+
+    def _note_began(self, child: ChildRun, ledger: Ledger) -> None:
+        began = {row.node for row in child.undone.values() if row.attempt_status == "started"} - child.touched
+        began |= {row.node for row in ledger.changed() if row.attempts and row.time_start} - child.touched
+        if not began:
+            return
+        first = not child.touched
+        child.touched |= began
+        if child.mode == "real":
+            ledger.also(lambda: statuses.nodes_began(began))
+            if first:
+                ledger.also(lambda: statuses.cluster_began(child.cluster_id))
+
+    def _note_progress(self, child: ChildRun, ledger: Ledger) -> None:
+        progress = 100 * child.ended // max(1, len(child.rows))
+        if progress != child.progress:
+            child.progress = progress
+            ledger.change_transaction(child.id, progress=progress)
+            ledger.change_transaction(self.id, progress=finish.parent_progress(self._parent, child, progress))
+
+    def _send(self, child: ChildRun, effects: Effects, resend: list[RunRow]) -> None:
+        """After the commit: permits first, then messages, so that no message comes before its permit."""
+        tools = self._tools
+        rows = [row for row in [*effects.dispatched, *resend] if row.attempt_status == "dispatched"]
+        if not rows or child.scheduler.draining:
+            return
+        keys: list[AttemptKey] = [child.key(row) for row in rows]
+        allowed = tools.broker.permit(self.epoch, keys)
+        lease = tools.patience.lease
+        orders = [
+            Order(key, tools.keys.seal_work(key, child.work(row, lease))) for row, key, may in zip(rows, keys, allowed, strict=True) if may
+        ]
+        tools.dispatcher.send_orders(orders)
+
+    def _after_finish(self) -> bool:
+        """Go on with the next child, if there is one and it needs no planning."""
+        self._child, self._begun = None, False
+        self._parent.refresh_from_db()
+        if self._parent.status not in ("pending", "running"):
+            self._tools.broker.end(self.id)
+            return False
+        self.needs_planning = True
+        return False

@@ -1,0 +1,149 @@
+"""Planning a request's next graph, in a worker of its own that owns the transaction meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+
+from deployments.core.documents.texts import storable
+from deployments.core.errors import FuelwebError, InvalidData
+from deployments.core.names import no_such_run
+from deployments.core.plan import ENGINE_TYPES, Plan
+from deployments.core.time_limit import Limit
+from deployments.executors.registry import runnable_types
+from deployments.models import Cluster
+from deployments.services import finish, plans
+from deployments.services.errors import Conflict
+from deployments.services.facts import deployment_info
+from deployments.services.ownership import Keeper
+from deployments.services.plan_token import plan_digest
+from deployments.services.plans import Made, PlanOptions
+from deployments.services.tools import Tools
+from history import queries as history
+from history import recorder
+from history.models import Transaction
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 3
+"""A plan whose planner has died so often is given up."""
+
+
+def plan_next(parent_id: int, tools: Tools, limit: Limit) -> bool:
+    """Plan and record the request's next child, then hand it to the orchestrators.
+
+    Returns:
+        False if there was nothing to do (or somebody else does it).
+    """
+    epoch = recorder.take(parent_id, tools.owner, tools.patience.ownership)
+    if epoch is None:
+        return False
+    parent = Transaction.objects.get(id=parent_id)
+    child = history.current_child(parent_id)
+    planned = False
+    with Keeper(tools.patience.ownership) as keeper:
+        keeper.hold(parent_id, epoch)
+        if child is not None and child.recorded_at is None:
+            planned = _plan(parent, child, epoch, tools, limit)
+    recorder.release(parent_id, epoch)
+    tools.dispatcher.wake_orchestrator(parent_id)
+    return planned
+
+
+def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, limit: Limit) -> bool:
+    def ledger() -> recorder.Ledger:
+        return recorder.Ledger(parent.id, epoch, tools.owner, tools.clock.now())
+
+    tried = recorder.count_try(child.id)
+    if tried > MOST_TRIES:
+        reason = f"Planning was tried {MOST_TRIES} times, and each time the planner died: look into its log."
+        finish.fail_planning(parent, child, reason, ledger())
+        return False
+    try:
+        _make(parent, child, ledger(), tools, limit)
+    except FuelwebError as error:
+        finish.fail_planning(parent, child, storable(str(error)), ledger())
+        return False
+    except recorder.OwnershipLost:
+        logger.warning("Transaction %s was taken over while it was being planned.", parent.id)
+        return False
+    except (OperationalError, InterfaceError, recorder.RowMoved):
+        # The database is away, or the world has moved on: the next try may well succeed.
+        raise
+    except Exception as bug:
+        logger.exception("Planning transaction %s failed.", child.id)
+        finish.fail_planning(
+            parent, child, f"No plan could be made or stored: {type(bug).__name__}: {storable(str(bug)).strip()}", ledger()
+        )
+        return False
+    return True
+
+
+def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tools: Tools, limit: Limit) -> None:
+    cluster = Cluster.objects.select_related("release").get(id=child.cluster_id)
+    made = plans.make(cluster, child.graph_type, _options(parent, child), limit)
+    if child.rehearsal is None and not child.dry_run:
+        _check_types(made.plan)
+    _check_shown(parent, cluster, made.plan)
+    _check_failures(parent, child, made.plan)
+    graph, facts = made.graph, made.facts
+    snapshots: dict[str, Any] = {
+        "plan": made.plan.to_data(), "tasks": graph.tasks, "settings": {"editable": cluster.settings},
+        "deployment_info": deployment_info(facts), "network_configuration": facts.common.get("network_metadata", {}),
+    }  # fmt: skip
+    callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}
+    ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks})
+    recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now())
+
+
+def _options(parent: Transaction, child: Transaction) -> PlanOptions:
+    said = {**parent.arguments, **child.arguments}
+    return PlanOptions(
+        nodes=said.get("nodes"), tasks=said.get("tasks"), subgraphs=said.get("subgraphs"), force=said.get("force", False),
+        noop=child.noop, reuse=said.get("reuse", False), skip=said.get("skip", ()), rehearsed=child.rehearsal is not None,
+    )  # fmt: skip
+
+
+def _rows(made: Made) -> list[recorder.PlannedRun]:
+    inputs, reused = made.inputs_by_name, made.reused
+    rows = []
+    for run in made.plan.runs:
+        name = (run.task, run.node)
+        reason = f"reused from transaction {reused[name]}" if name in reused else ""
+        rows.append(recorder.PlannedRun(run.node, run.task, run.type, inputs.get(name, ""), reason))
+    return rows
+
+
+def _check_shown(parent: Transaction, cluster: Cluster, plan: Plan) -> None:
+    """A plan that was shown beforehand is carried out exactly, or not at all."""
+    shown = parent.arguments.get("plan")
+    if shown is not None and shown != plan_digest(plan):
+        raise Conflict(
+            "Something changed since the plan was shown, so nothing was started: "
+            f"look at it again (deploy {cluster.name} --plan) and use the new token."
+        )
+
+
+def _check_failures(parent: Transaction, child: Transaction, plan: Plan) -> None:
+    """Each run that is to fail in a rehearsal must be in one of the request's plans; after the last of them it is known."""
+    to_fail = set((child.rehearsal or {}).get("fail", ()))
+    if not to_fail or any(other.id != child.id for other in history.unfinished_children(parent.id)):
+        return
+    known = {run.name for run in plan.runs}
+    if to_fail - known:
+        known |= {f"{task}/{node}" for other in history.children(parent) for task, node in history.run_names(other.id)}
+    for name in sorted(to_fail - known):
+        raise InvalidData(no_such_run(name, known), where=name)
+
+
+def _check_types(plan: Plan) -> None:
+    able = runnable_types() | ENGINE_TYPES
+    counts: dict[str, int] = {}
+    for run in plan.runs:
+        if run.type not in able:
+            counts[run.type] = counts.get(run.type, 0) + 1
+    if counts:
+        unable = ", ".join(f"{kind} ({count} task runs)" for kind, count in sorted(counts.items()))
+        raise InvalidData(f"No executor is installed for these task types: {unable}. The graph can be rehearsed (--rehearse) and dry-run.")

@@ -1,0 +1,103 @@
+"""Making the plan of one graph on one cluster, from what the database knows now. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deployments import queries
+from deployments.core.facts import ClusterFacts
+from deployments.core.plan import MASTER_NODE, Plan
+from deployments.core.planning import planner, reuse
+from deployments.core.planning.planner import Planned
+from deployments.core.planning.reuse import LastTry, Name, Verdict
+from deployments.core.planning.role_based import role_based
+from deployments.core.planning.subgraphs import leave_out
+from deployments.core.time_limit import Limit
+from deployments.models import Cluster, Node
+from deployments.queries import MergedGraph
+from deployments.services.facts import NOTHING_RAN, cluster_facts, selected_nodes, status_of
+from history import queries as history
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a request says about its plan. `nodes` and `tasks` narrow it down (None = all)."""
+
+    nodes: Sequence[str] | None = None
+    tasks: Sequence[str] | None = None
+    subgraphs: Sequence[Mapping[str, Any]] | None = None
+    force: bool = False
+    noop: bool = False
+    reuse: bool = False
+    skip: Sequence[str] = ()
+    """Runs (`task/node`) that a person wants to be left out."""
+    rehearsed: bool = False
+    """The plan is for a rehearsal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan and all that it was made from."""
+
+    plan: Plan
+    """What is to run."""
+    graph: MergedGraph
+    facts: ClusterFacts
+    planned: Planned
+    """Before anything was kept from running again and before roles were put in order."""
+    inputs: tuple[str, ...]
+    """By run of `planned`: its inputs' digest."""
+    tries: Mapping[Name, LastTry]
+    verdicts: Mapping[int, Verdict]
+    """By run of `planned`; empty unless `reuse` was asked for."""
+
+    @property
+    def reused(self) -> dict[Name, int]:
+        """What is kept from running again → the transaction (a child's id) in which it ended well."""
+        runs = self.planned.plan.runs
+        return {(runs[run].task, runs[run].node): verdict.kept for run, verdict in self.verdicts.items() if verdict.kept}
+
+    @property
+    def inputs_by_name(self) -> dict[Name, str]:
+        """Digests of the inputs of everything that is to run."""
+        reused = self.reused
+        names = ((run.task, run.node) for run in self.planned.plan.runs)
+        return {name: digest for name, digest in zip(names, self.inputs, strict=True) if digest and name not in reused}
+
+
+def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, *, compared: bool = False) -> Made:
+    """Plan the cluster's graph of this type.
+
+    Args:
+        compared: fetch also what is needed only to say what has changed.
+
+    Raises:
+        InvalidData, ExpressionError, LoopDetected and the others of planning: no plan can be made; the sentence says why.
+    """
+    graph = queries.merged_graph(cluster, graph_type)
+    nodes = selected_nodes(cluster, options.nodes, node_filter=graph.node_filter, rehearsed=options.rehearsed, limit=limit)
+    facts = cluster_facts(cluster, nodes, force=options.force, rehearsed=options.rehearsed, whole_past=compared)
+    planned = planner.plan_and_watch(
+        graph.tasks, facts, only_tasks=options.tasks, subgraphs=options.subgraphs, noop=options.noop,
+        max_nodes_per_call=cluster.max_nodes_per_call, limit=limit,
+    )  # fmt: skip
+    inputs = planned.watch.inputs(planned.plan)
+    tries = last_tries(cluster, nodes) if options.reuse or compared else {}
+    verdicts = reuse.judge(planned.plan, planned.links, inputs, tries) if options.reuse else {}
+    plan = reuse.keep(planned.plan, {run for run, verdict in verdicts.items() if verdict.kept})
+    plan = leave_out(plan, options.skip)
+    if not cluster.task_based_deployment:
+        plan = role_based(plan, graph.tasks)
+    return Made(plan, graph, facts, planned, inputs, tries, verdicts)
+
+
+def last_tries(cluster: Cluster, nodes: Iterable[Node]) -> dict[Name, LastTry]:
+    """The last try of each task on each of these nodes and on the orchestrator's own host.
+
+    A node that is merely provisioned has a new operating system: what ran on the one before is gone with it.
+    """
+    deployed = [node.uid for node in nodes if status_of(node) not in NOTHING_RAN]
+    rows = history.last_tries(cluster.id, [*deployed, MASTER_NODE])
+    return {name: LastTry(row.transaction_id, row.status, row.inputs) for name, row in rows.items()}

@@ -1,0 +1,37 @@
+"""The tools of this process, as the settings say."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from celery import Celery
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from deployments.dispatch import Dispatcher
+from deployments.services.tools import Patience, Tools
+from deployments.wire.broker import Broker
+from deployments.wire.redis_broker import RedisBroker
+from deployments.wire.sealing import NodeKeys
+
+
+def make_tools(app: Celery, role: str) -> Tools:
+    """Broker, keys, sender and name of this process."""
+    return Tools(
+        broker=make_broker(),
+        keys=NodeKeys(str(settings.FUELWEB_WIRE_SECRET)),
+        dispatcher=Dispatcher(app),
+        owner=f"{role}@{socket.gethostname()}.{os.getpid()}",
+        patience=Patience(**getattr(settings, "FUELWEB_PATIENCE", {})),
+    )
+
+
+def make_broker() -> Broker:
+    """The broker that the settings name."""
+    return RedisBroker(settings.REDIS_URL)
+
+
+def make_dispatcher() -> Dispatcher:
+    """Sends through the project's Celery app."""
+    return Dispatcher(import_string(settings.FUELWEB_CELERY_APP))

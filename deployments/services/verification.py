@@ -1,0 +1,99 @@
+"""Reads a request's log, plans and rows, and has them proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deployments.core.plan import Plan
+from deployments.core.proof.findings import Child, Finding, LogEvent, Record
+from deployments.core.proof.verify import Verifier
+from deployments.services.errors import NotFound
+from history import queries as history
+from history.chain import Chain
+from history.models import Attempt, Event, TaskRun, Transaction
+
+NO_PLAN = Plan(nodes=(), runs=(), bundles=())
+_CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of a proof. While a request is not `over`, rows are on the move, so only its log is judged."""
+
+    transaction: int
+    status: str
+    over: bool
+    events: int
+    task_runs: int
+    findings: Sequence[Finding]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        told = {name: getattr(self, name) for name in ("transaction", "status", "over", "events", "task_runs")}
+        return {**told, "findings": [finding.as_dict() for finding in self.findings]}
+
+
+def verify_transaction(any_id: int) -> Verification:
+    """Prove a request with all its children. A child's id stands for its request; a stop or a decision for what it is about.
+
+    Raises:
+        NotFound: there is no such transaction.
+    """
+    parent = _request(any_id)
+    rows = [child for child in history.children(parent)]
+    planned = [_child(row) for row in rows]
+    verifier, chain = Verifier([child for child, _ in planned]), Chain()
+    findings = [finding for _, wrong in planned for finding in wrong]
+    count = 0
+    for event in _events(parent):
+        count += 1
+        if broken := chain.follow(event):
+            findings.append(Finding("chain", broken, event.seq, node=event.node or None))
+        verifier.take(
+            LogEvent(event.seq, event.at, event.subject, event.old, event.new, event.run, event.attempt, event.node, event.reason)
+        )
+    if broken := chain.end(parent):
+        findings.append(Finding("chain", broken, count or None))
+    over = parent.status not in ("pending", "running")
+    findings += verifier.finish(_record(parent, rows) if over else None)
+    return Verification(parent.id, parent.status, over, count, sum(len(child.runs) for child, _ in planned), findings)
+
+
+def _request(any_id: int) -> Transaction:
+    try:
+        row = history.transaction(any_id)
+        if row.target_id is not None:
+            row = history.transaction(row.target_id)
+        return history.transaction(row.parent_id) if row.parent_id else row
+    except Transaction.DoesNotExist as error:
+        raise NotFound(f"There is no transaction {any_id}.") from error
+
+
+def _child(row: Transaction) -> tuple[Child, list[Finding]]:
+    """The child as it was planned, and rows that are not as the plan has them."""
+    stored = history.snapshot(row.id, "plan") if row.recorded_at else None
+    if stored is None:
+        return Child(NO_PLAN, ()), []
+    plan = Plan.from_data(stored)
+    written = list(TaskRun.objects.filter(transaction=row).order_by("position").values_list("id", "position", "task_name", "node", "type"))
+    expected = [(index, run.task, run.node, run.type) for index, run in enumerate(plan.runs)]
+    findings = []
+    if [tuple(line[1:]) for line in written] != expected:
+        findings.append(Finding("row", f"The task runs of transaction {row.id} are not those of its plan."))
+        written = written[: len(expected)]
+    return Child(plan, [line[0] for line in written], row.dry_run), findings
+
+
+def _events(parent: Transaction) -> Iterator[Event]:
+    # Later events belong to a later state of the rows than the one read above.
+    return Event.objects.filter(transaction=parent, seq__lte=parent.event_seq).order_by("seq").iterator(chunk_size=_CHUNK)
+
+
+def _record(parent: Transaction, rows: Sequence[Transaction]) -> Record:
+    # What a planner has left that died while it wrote is no record.
+    ids = [row.id for row in rows if row.recorded_at]
+    runs = TaskRun.objects.filter(transaction__in=ids).order_by("id").values_list("id", "status", "attempts")
+    tries = Attempt.objects.filter(run__transaction__in=ids).order_by("id").values_list("run_id", "attempt", "status")
+    return Record([parent.status, *(row.status for row in rows)], runs.iterator(_CHUNK), tries.iterator(_CHUNK))

@@ -1,0 +1,32 @@
+"""Is this system able to work?"""
+
+from __future__ import annotations
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    """200 with `{"database": "ok", "redis": "ok"}`, or 503 with what is wrong in the place of `ok`."""
+    state = {"database": _database(), "redis": _redis()}
+    return JsonResponse(state, status=200 if set(state.values()) == {"ok"} else 503)
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "does not answer"
+    return "ok"
+
+
+def _redis() -> str:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            client.ping()
+    except (redis.RedisError, OSError):
+        return "does not answer"
+    return "ok"

@@ -1,0 +1,32 @@
+"""`manage.py workers`: do the workers answer?"""
+
+from __future__ import annotations
+
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import CommandError
+
+from deployments.management.base import FuelwebCommand
+from fuelweb import system, workers
+
+
+class Command(FuelwebCommand):
+    """A health check."""
+
+    help = "Asks all workers for a sign of life; exits 1 if a needed role does not answer."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What is needed."""
+        parser.add_argument("--need", action="append", choices=system.WORKERS, help="a role that must answer (default: every role)")
+        parser.add_argument("--here", action="store_true", help="only workers on this host count")
+        parser.add_argument("--timeout", type=float, default=3.0, help="seconds to wait for answers (default: 3)")
+
+    def handle(self, *args: Any, need: list[str] | None, here: bool, timeout: float, **options: Any) -> None:
+        """Ask and judge."""
+        needed = need or list(system.WORKERS)
+        if absent := workers.missing(needed, timeout, socket.gethostname() if here else ""):
+            raise CommandError(f"No answer from: {', '.join(absent)}. Is it running, and on the same Redis?")
+        self.stdout.write(f"{', '.join(needed)}: ok")

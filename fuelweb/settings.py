@@ -1,0 +1,197 @@
+"""Settings. Whatever may differ between two systems comes from the environment; the defaults are the embedded ones.
+
+| variable | meaning | default |
+|---|---|---|
+| FUELWEB_HOME | folder of all embedded state | `.fuelweb` beside manage.py |
+| DATABASE_URL | PostgreSQL or SQLite | SQLite in FUELWEB_HOME |
+| REDIS_URL | Redis | the private one, on a unix socket in FUELWEB_HOME |
+| FUELWEB_WIRE_SECRET | seals what travels to the nodes | made once, kept in FUELWEB_HOME |
+| SECRET_KEY | signs sessions | made once, kept in FUELWEB_HOME |
+| FUELWEB_AUTH_REQUIRED | off: whoever asks from this very machine may everything; refused where the web answers to others | on |
+| ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS | names under which the web answers | this machine only |
+| FUELWEB_HTTPS | the web is reached by HTTPS only: cookies, redirects and HSTS say so | off |
+| FUELWEB_PROXIES | how many proxies of ours stand before the web; they tell address and scheme of who asks | 0 |
+| FUELWEB_TOKEN_HOURS | how long a token is good that was got by logging in | 24 |
+| FUELWEB_LEASE, FUELWEB_OWNERSHIP, FUELWEB_CLAIM … | how long is waited for what, in seconds: the fields of `Patience` | 30, 10, 600 … |
+| DEBUG | pages that explain errors | off |
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import lazystr
+
+from deployments.wire.names import celery_url
+from fuelweb import home
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+FUELWEB_HOME = Path(env.str("FUELWEB_HOME", default=".fuelweb"))
+FUELWEB_HOME = FUELWEB_HOME if FUELWEB_HOME.is_absolute() else BASE_DIR / FUELWEB_HOME
+
+
+class _Secret:
+    """A secret from the environment or, read when it is first needed, from FUELWEB_HOME: `plan` needs none and should make none."""
+
+    def __init__(self, variable: str, file: str) -> None:
+        self._variable, self._file = variable, file
+
+    def __str__(self) -> str:
+        return env.str(self._variable, default="") or home.secret(FUELWEB_HOME, self._file)
+
+
+SECRET_KEY = lazystr(_Secret("SECRET_KEY", "secret-key"))
+FUELWEB_WIRE_SECRET = lazystr(_Secret("FUELWEB_WIRE_SECRET", "wire-secret"))
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    # Without discovery: the admin's modules are loaded with the urls, not for every command.
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+    "history",
+    "deployments",
+    "fuelweb",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "fuelweb.urls"
+WSGI_APPLICATION = "fuelweb.wsgi.application"
+FUELWEB_CELERY_APP = "fuelweb.celery.app"
+
+_PATIENCE = ("ownership", "lease", "first_heartbeat", "resend", "claim", "deadline_grace", "look", "planning")
+FUELWEB_PATIENCE = {name: env.float(f"FUELWEB_{name.upper()}") for name in _PATIENCE if f"FUELWEB_{name.upper()}" in os.environ}
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+def _database() -> dict[str, Any]:
+    url = env.str("DATABASE_URL", default="")
+    if not url:
+        home.prepare(FUELWEB_HOME)
+    database: dict[str, Any] = dict(env.db_url_config(url or f"sqlite:///{FUELWEB_HOME / 'db.sqlite3'}"))
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        # Several processes write: each takes the lock when its transaction begins, and waits for it instead of failing.
+        database["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
+    else:
+        database |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
+    return database
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{home.redis_socket(FUELWEB_HOME)}"
+CELERY_BROKER_URL = celery_url(REDIS_URL)
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+# Every log-in, of whichever kind, goes through it: it counts those that fail.
+AUTHENTICATION_BACKENDS = ["deployments.services.log_in.ThrottledBackend"]
+LOGIN_URL = "admin:login"
+
+FUELWEB_PROXIES = env.int("FUELWEB_PROXIES", default=0)
+if FUELWEB_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if env.bool("FUELWEB_HTTPS", default=False):
+    SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    # Asked from the same machine, by what watches whether the web is well.
+    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    SECURE_HSTS_SECONDS = env.int("FUELWEB_HSTS_SECONDS", default=365 * 24 * 3600)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("FUELWEB_HSTS_SUBDOMAINS", default=True)
+
+FUELWEB_AUTH_REQUIRED = env.bool("FUELWEB_AUTH_REQUIRED", default=True)
+if not FUELWEB_AUTH_REQUIRED and not home.is_loopback(ALLOWED_HOSTS):
+    raise ImproperlyConfigured("FUELWEB_AUTH_REQUIRED can be off only where ALLOWED_HOSTS names nothing but this machine (localhost).")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "deployments.api.authentication.BearerAuthentication",
+        "deployments.api.authentication.KeystoneAuthentication",
+        "deployments.api.authentication.OpenOnLoopback",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["deployments.api.rights.HasRight"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "deployments.api.formats.Json",
+        "deployments.api.formats.Yaml",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["deployments.api.formats.JsonBody", "deployments.api.formats.YamlBody"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "deployments.api.formats.Negotiation",
+    "DEFAULT_SCHEMA_CLASS": "deployments.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "deployments.api.errors.handle",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "fuelweb",
+    "DESCRIPTION": "Describe clusters, deploy them, and read what was done. The API is Fuel's, and a little more.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["deployments.api.describe.only_version_1"],
+    "POSTPROCESSING_HOOKS": ["deployments.api.describe.errors_everywhere"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+KNOX_TOKEN_MODEL = "deployments.Token"
+# Its migrations would make a table of its own model, which ours replaces; nobody would ever write to it or empty it.
+MIGRATION_MODULES = {"knox": None}
+REST_KNOX = {"TOKEN_TTL": timedelta(hours=env.float("FUELWEB_TOKEN_HOURS", default=24))}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+# The admin's files come straight from its package, so there is no step of collecting them.
+WHITENOISE_USE_FINDERS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # Two lines for every message: an orchestrator takes hundreds a second.
+    "loggers": {name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy")},
+}

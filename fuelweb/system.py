@@ -1,0 +1,54 @@
+"""Which processes make up a whole system, and in which order they end."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fuelweb import embedded
+from fuelweb.supervisor import Child
+
+DECIDE, EXECUTE, SHOW, REMEMBER = range(4)
+"""Stages of ending: first those who start work (an orchestrator waits for what runs), then who does it, the pages, the services."""
+
+WORKERS = ("planner", "orchestrator", "fleet")
+
+
+def redis_child(socket: Path, home: Path) -> Child:
+    """The private Redis."""
+    return Child("redis", embedded.redis_command(socket, home / "redis"), REMEMBER)
+
+
+def children(base: Path, home: Path, port: int, env: Mapping[str, str]) -> list[Child]:
+    """Web, planner, orchestrator and fleet."""
+    manage = [sys.executable, str(base / "manage.py")]
+    # Its socket for control would collide between two systems side by side.
+    web = [sys.executable, "-m", "gunicorn", "fuelweb.wsgi", "--chdir", str(base), "--no-control-socket"]
+    web += ["--bind", f"127.0.0.1:{port}", "--threads", "8"]
+    return [
+        Child("planner", [*manage, "planner"], DECIDE, env),
+        Child("orchestrator", [*manage, "orchestrator"], DECIDE, env),
+        Child("fleet", [*manage, "fleet", "--root", str(home / "nodes")], EXECUTE, env),
+        Child("web", web, SHOW, env),
+    ]
+
+
+def flower_child(base: Path, port: int, env: Mapping[str, str]) -> tuple[Child, str]:
+    """Flower on this machine only, and the password of its user `admin`, made for this start."""
+    password = secrets.token_urlsafe(12)
+    argv = [
+        sys.executable,
+        "-m",
+        "celery",
+        "--workdir",
+        str(base),
+        "-A",
+        "fuelweb.celery",
+        "flower",
+        "--address=127.0.0.1",
+        f"--port={port}",
+    ]
+    # By the environment: command lines can be read by everybody on the machine.
+    return Child("flower", argv, SHOW, {**env, "FLOWER_BASIC_AUTH": f"admin:{password}"}), password

@@ -1,0 +1,180 @@
+"""What may be asked of history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.db.models import Max, QuerySet
+
+from history.models import Attempt, Snapshot, TaskRun, Transaction
+from history.models.transaction import UNFINISHED
+
+
+def transaction(any_id: int) -> Transaction:
+    """A parent or a child by id.
+
+    Raises:
+        Transaction.DoesNotExist: there is none.
+    """
+    return Transaction.objects.get(id=any_id)
+
+
+def unfinished_deploy(cluster_id: int) -> Transaction | None:
+    """The cluster's deploy request that is under way."""
+    return Transaction.objects.filter(cluster_id=cluster_id, parent=None, name="deploy", status__in=UNFINISHED).first()
+
+
+def open_stop(parent_id: int) -> Transaction | None:
+    """The request to stop it that is under way."""
+    return Transaction.objects.filter(target_id=parent_id, name="stop_deployment", status__in=UNFINISHED).first()
+
+
+def open_decisions(parent_id: int) -> list[Transaction]:
+    """What people decided about its failed task runs and nobody has carried out yet."""
+    return list(Transaction.objects.filter(target_id=parent_id, name="resolve", status__in=UNFINISHED).order_by("id"))
+
+
+def owner(parent_id: int) -> str:
+    """Who holds the request now; empty if nobody."""
+    return Transaction.objects.filter(id=parent_id).values_list("owner", flat=True).first() or ""
+
+
+def children(row: Transaction) -> list[Transaction]:
+    """The runs of a request in order; of a child, itself."""
+    return [row] if row.parent_id else list(Transaction.objects.filter(parent=row).order_by("position"))
+
+
+def unfinished_children(parent_id: int) -> list[Transaction]:
+    """Children that are pending or running, in order."""
+    return list(Transaction.objects.filter(parent_id=parent_id, status__in=UNFINISHED).order_by("position"))
+
+
+def current_child(parent_id: int) -> Transaction | None:
+    """The child whose turn it is."""
+    return Transaction.objects.filter(parent_id=parent_id, status__in=UNFINISHED).order_by("position").first()
+
+
+def snapshot(child_id: int, kind: str) -> Any:
+    """The stored data; None if there is none of this kind."""
+    row = Snapshot.objects.filter(transaction_id=child_id, kind=kind).first()
+    return row.data() if row else None
+
+
+def highest_numbers(names: Collection[str]) -> dict[str, int]:
+    """The highest dispatch number of each node that ever got one."""
+    found = Attempt.objects.filter(node__in=names).order_by().values("node").annotate(highest=Max("number"))
+    return dict(found.values_list("node", "highest"))
+
+
+def task_runs(row: Transaction, *, nodes: Iterable[str] = (), statuses: Iterable[str] = (), tasks: Iterable[str] = ()) -> QuerySet[TaskRun]:
+    """Deployment history of a child, or of all children of a parent; an empty filter lets everything through."""
+    wanted = TaskRun.objects.filter(transaction__in=[child.id for child in children(row)])
+    for name, values in (("node", nodes), ("status", statuses), ("task_name", tasks)):
+        if chosen := list(values):
+            wanted = wanted.filter(**{f"{name}__in": chosen})
+    # A parent's children were written in order, so their ids are in order too, and no second table has to be sorted by.
+    return wanted.order_by("transaction_id", "position")
+
+
+def biography(node: str) -> QuerySet[TaskRun]:
+    """What was ever started on a node, newest first: when, by which transaction and whom, which task, how it ended."""
+    return TaskRun.objects.filter(node=node, time_start__isnull=False).select_related("transaction").order_by("-time_start", "-id")
+
+
+BIOGRAPHY_ORDER = ("-time_start", "-id")
+TRANSACTION_ORDER = ("-id",)
+RUN_ORDER = ("transaction_id", "position")
+"""By what `pages.page` reads these lists."""
+
+
+def transactions(
+    *, clusters: Iterable[int] | QuerySet[Any] | None = None, statuses: Iterable[str] = (), names: Iterable[str] = (), deleted: bool = True
+) -> QuerySet[Transaction]:
+    """Requests and runs, newest first. `clusters` None = all; an empty other filter lets everything through; `deleted` = also those."""
+    wanted = Transaction.objects.order_by("-id")
+    if clusters is not None:
+        wanted = wanted.filter(cluster_id__in=clusters)
+    for field, values in (("status", statuses), ("name", names)):
+        if chosen := list(values):
+            wanted = wanted.filter(**{f"{field}__in": chosen})
+    return wanted if deleted else wanted.filter(deleted_at=None)
+
+
+def last_ready(cluster_id: int, nodes: Collection[str]) -> dict[tuple[str, str], int]:
+    """(task, node) → the newest child in which it really ran and ended `ready`. Rehearsals and dry runs don't count."""
+    rows = _real_runs(cluster_id).filter(node__in=nodes, status="ready")
+    newest = rows.order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
+    return {(task, node): child for task, node, child in newest.values_list("task_name", "node", "newest")}
+
+
+def last_tries(cluster_id: int, nodes: Collection[str]) -> dict[tuple[str, str], TaskRun]:
+    """(task, node) → the newest row in which it was to run there, however that ended.
+
+    Rehearsals, dry and no-operation runs don't count, nor do transactions in which nothing was started at all, nor runs that were planned
+    to do nothing. Of each row `transaction_id`, `status` and `inputs` are there.
+    """
+    rows = _real_runs(cluster_id).filter(node__in=nodes).exclude(inputs="")
+    begun = _real_runs(cluster_id).filter(attempts__gt=0).order_by().values("transaction")
+    newest = rows.filter(transaction__in=begun).order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
+    wanted = {(task, node): child for task, node, child in newest.values_list("task_name", "node", "newest")}
+    found = rows.filter(transaction__in=set(wanted.values())).only("task_name", "node", "transaction_id", "status", "inputs")
+    return {
+        (row.task_name, row.node): row
+        for row in found.iterator(chunk_size=2000)
+        if wanted[row.task_name, row.node] == row.transaction_id
+    }  # fmt: skip
+
+
+def newest_real_child(cluster_id: int, graph_type: str | None = None) -> Transaction | None:
+    """The cluster's newest run of a graph (of this type) that was planned and was neither a rehearsal nor a dry or no-operation run."""
+    found = Transaction.objects.filter(
+        cluster_id=cluster_id, parent__isnull=False, recorded_at__isnull=False, rehearsal__isnull=True, dry_run=False, noop=False
+    )
+    return (found.filter(graph_type=graph_type) if graph_type is not None else found).order_by("-id").first()
+
+
+def run_names(child_id: int) -> set[tuple[str, str]]:
+    """(task, node) of every run that was planned in the child."""
+    return set(TaskRun.objects.filter(transaction_id=child_id).order_by().values_list("task_name", "node"))
+
+
+def _real_runs(cluster_id: int) -> QuerySet[TaskRun]:
+    return TaskRun.objects.filter(
+        transaction__cluster_id=cluster_id, transaction__rehearsal__isnull=True, transaction__dry_run=False, transaction__noop=False,
+        transaction__recorded_at__isnull=False,
+    )  # fmt: skip
+
+
+def usual_durations(cluster_id: int) -> dict[str, float]:
+    """Mean seconds of each task's successful attempts in the cluster's real runs."""
+    totals: dict[str, list[float]] = {}
+    rows = Attempt.objects.filter(
+        status="ready", run__transaction__cluster_id=cluster_id, run__transaction__rehearsal__isnull=True, duration__isnull=False
+    )
+    for task, duration in rows.order_by("-id").values_list("run__task_name", "duration")[:20_000]:
+        totals.setdefault(task, []).append(duration)
+    return {task: sum(known) / len(known) for task, known in totals.items()}
+
+
+def durations(cluster_id: int, tasks: Collection[str], *, rehearsed: bool) -> dict[str, list[float]]:
+    """Seconds of each task's latest successful attempts in the cluster, ascending; of real runs, or of rehearsals."""
+    found: dict[str, list[float]] = {}
+    rows = Attempt.objects.filter(
+        status="ready", run__transaction__cluster_id=cluster_id, run__task_name__in=tasks, duration__isnull=False,
+        run__transaction__rehearsal__isnull=not rehearsed,
+    )  # fmt: skip
+    for task, seconds in rows.order_by("-id").values_list("run__task_name", "duration")[:5000]:
+        found.setdefault(task, []).append(seconds)
+    return {task: sorted(known) for task, known in found.items()}
+
+
+def has_begun(parent_id: int) -> bool:
+    """Whether any attempt of the request was started."""
+    return Attempt.objects.filter(run__transaction__parent_id=parent_id, time_start__isnull=False).exists()
+
+
+def was_deployed(cluster_id: int) -> bool:
+    """Whether a real run has ever started something in this cluster. Rehearsals and no-operation runs change no node."""
+    real = Attempt.objects.filter(run__transaction__rehearsal__isnull=True, run__transaction__noop=False)
+    return real.filter(run__transaction__cluster_id=cluster_id).exists()

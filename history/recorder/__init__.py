@@ -1,0 +1,21 @@
+"""The one door through which history is written."""
+
+from history.recorder.ledger import Ledger, OwnershipLost, RowMoved, RunRow, load_rows
+from history.recorder.ownership import release, renew, take, unowned
+from history.recorder.planned import PlannedRun, count_try, discard_plan, mark_sent, record_plan
+from history.recorder.requests import (
+    AlreadyOpen,
+    NothingUnderWay,
+    Request,
+    close_requests,
+    mark_deleted,
+    note_done,
+    open_request,
+    open_stop,
+)
+
+__all__ = [
+    "AlreadyOpen", "Ledger", "NothingUnderWay", "OwnershipLost", "PlannedRun", "Request", "RowMoved", "RunRow", "close_requests",
+    "count_try", "discard_plan", "load_rows", "mark_deleted", "mark_sent", "note_done", "open_request", "open_stop", "record_plan",
+    "release", "renew", "take", "unowned",
+]  # fmt: skip

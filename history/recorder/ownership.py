@@ -1,0 +1,40 @@
+"""Who holds a transaction now. Taken and renewed by conditional updates, judged by the database's clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from history.models import Transaction
+from history.models.transaction import UNFINISHED
+
+
+def unowned() -> QuerySet[Transaction]:
+    """Unfinished parents whom nobody holds: never taken, given back, or lapsed."""
+    lapsed = Q(owner_until=None) | Q(owner_until__lt=Now())
+    return Transaction.objects.filter(lapsed, parent=None, name="deploy", status__in=UNFINISHED)
+
+
+def take(transaction_id: int, owner: str, seconds: float) -> int | None:
+    """Become the owner for so many seconds; the new epoch, or None if somebody else holds it (or it is over)."""
+    moved = (
+        unowned()
+        .filter(id=transaction_id)
+        .update(owner=owner, owner_epoch=F("owner_epoch") + 1, owner_until=Now() + timedelta(seconds=seconds))
+    )
+    if not moved:
+        return None
+    return Transaction.objects.filter(id=transaction_id, owner=owner).values_list("owner_epoch", flat=True).first()
+
+
+def renew(transaction_id: int, epoch: int, seconds: float) -> bool:
+    """Stay the owner; False if the epoch is no longer this one's."""
+    held = Transaction.objects.filter(id=transaction_id, owner_epoch=epoch)
+    return bool(held.update(owner_until=Now() + timedelta(seconds=seconds)))
+
+
+def release(transaction_id: int, epoch: int) -> None:
+    """Give the transaction back, so that another may take it at once."""
+    Transaction.objects.filter(id=transaction_id, owner_epoch=epoch).update(owner="", owner_until=None)

@@ -1,0 +1,82 @@
+"""The plan and one `pending` row per task run, written before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from history.models import Snapshot, TaskRun, Transaction
+from history.recorder.ledger import Ledger
+
+_CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One vertex of the plan, as history keeps it. Position = its index in the plan."""
+
+    node: str
+    task_name: str
+    type: str
+    inputs: str = ""
+    """SHA-256 of all that decides what it does."""
+    reason: str = ""
+    """Why it was planned like this; stays until something else is to be told of it."""
+
+
+def mark_sent(parent_id: int, now: datetime) -> None:
+    """Remember when planning was last asked for, so that a timer can see what nobody took."""
+    Transaction.objects.filter(id=parent_id).update(plan_sent_at=now)
+
+
+def count_try(child_id: int) -> int:
+    """Begin a planning try; how many there have been, this one included."""
+    Transaction.objects.filter(id=child_id).update(plan_tries=F("plan_tries") + 1)
+    return Transaction.objects.values_list("plan_tries", flat=True).get(id=child_id)
+
+
+def discard_plan(child_id: int) -> None:
+    """Remove what an unfinished try has left of a plan that was never recorded completely."""
+    TaskRun.objects.filter(transaction_id=child_id).delete()
+    Snapshot.objects.filter(transaction_id=child_id).delete()
+
+
+def record_plan(ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snapshots: Mapping[str, Any], now: datetime) -> None:
+    """Write snapshots and rows in chunks, `recorded_at` last; what an earlier try left is removed first.
+
+    `snapshots` maps a snapshot's kind to its data. Each chunk is a commit of its own, so a plan of 55,000 runs never holds a
+    lock for long; readers ignore a child without `recorded_at`.
+
+    Raises:
+        OwnershipLost: somebody else has taken the transaction meanwhile.
+    """
+    frozen = [Snapshot.of(child_id, kind, data) for kind, data in snapshots.items()]
+    with transaction.atomic():
+        # A planner that was stalled for long must not remove what its successor has recorded.
+        ledger.hold()
+        discard_plan(child_id)
+        for each in frozen:
+            each.save()
+    for start in range(0, len(runs), _CHUNK):
+        with transaction.atomic():
+            ledger.hold()
+            TaskRun.objects.bulk_create(
+                TaskRun(
+                    transaction_id=child_id,
+                    position=start + offset,
+                    node=run.node,
+                    task_name=run.task_name,
+                    type=run.type,
+                    inputs=run.inputs,
+                    reason=run.reason,
+                )
+                for offset, run in enumerate(runs[start : start + _CHUNK])
+            )
+    ledger.change_transaction(child_id, recorded_at=now)
+    ledger.note("transaction", "planned", reason=f"{len(runs)} task runs recorded")
+    ledger.write()

@@ -1,0 +1,109 @@
+"""What goes wrong in one simulation, and how often: decided by its seed, counted by kind."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from redis.exceptions import ConnectionError as RedisGone
+
+from tests.faults.clock import Process, Simulation
+
+T = TypeVar("T")
+
+CALLS = {
+    "redis error before": 0.05, "redis error after": 0.05, "database error before": 0.02, "database error after": 0.02,
+    "commit error before": 0.3, "commit error after": 0.3, "sending error before": 0.3, "sending error after": 0.3,
+    "orchestrator killed at a call": 0.015, "orchestrator stalled at a call": 0.03, "agent killed at a call": 0.04,
+    "agent stalled at a call": 0.04, "planner killed at a call": 0.05, "planner stalled at a call": 0.1,
+    "message lost": 0.4, "message late": 0.4, "message doubled": 0.4, "message overtaken": 0.3,
+}  # fmt: skip
+"""Faults of single calls and messages: the most probable they get in a simulation that has them."""
+
+TIMED = {
+    "orchestrator killed": 12.0, "orchestrator frozen": 12.0, "agent killed": 8.0, "agent frozen": 10.0, "node cut off": 12.0,
+    "node rebooted": 15.0, "Redis unreachable": 15.0, "Redis restarted": 15.0, "Redis rolled back": 15.0, "Redis emptied": 15.0,
+    "stop": 10.0, "node gone for good": 60.0,
+}  # fmt: skip
+"""Faults that happen by themselves: seconds between two of a kind, in the mean."""
+
+
+class Faults:
+    """Each seed has some kinds of faults and not others, so that they show what they do alone as well as together."""
+
+    def __init__(self, seed: int, simulation: Simulation, *, quiet: bool = False) -> None:
+        self.random = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        self.on = not quiet
+        self._simulation = simulation
+        share = self.random.choice((0.1, 0.25, 0.5, 0.8)) if not quiet else 0.0
+        self._rates = {kind: most * self.random.random() for kind, most in CALLS.items() if self.random.random() < share}
+        self.pauses = {kind: mean * (0.5 + self.random.random()) for kind, mean in TIMED.items() if self.random.random() < share}
+        self.skewed = self.random.random() < share
+        self.latency = self.random.choice((0.0, 0.001, 0.02))
+
+    @property
+    def kinds(self) -> list[str]:
+        """What this seed has."""
+        return [*self._rates, *self.pauses, *(["clocks wrong"] if self.skewed else [])]
+
+    def happens(self, kind: str) -> bool:
+        """Whether this fault happens here; counted if so."""
+        rate = self._rates.get(kind, 0.0)
+        if not self.on or not rate or self.random.random() >= rate:
+            return False
+        self.count(kind)
+        return True
+
+    def count(self, kind: str) -> None:
+        """It happened."""
+        self.counts[kind] += 1
+        self._simulation.tell(f"! {kind}")
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Nothing goes wrong meanwhile: the simulation itself looks at something."""
+        on, latency, self.on, self.latency = self.on, self.latency, False, 0.0
+        try:
+            yield
+        finally:
+            self.on, self.latency = on, latency
+
+    def between(self, low: float, high: float) -> float:
+        """A number of seconds."""
+        return self.random.uniform(low, high)
+
+    def pick(self, many: Sequence[T]) -> T:
+        """One of them."""
+        return self.random.choice(many)
+
+    def at_call(self, what: str) -> None:
+        """An actor is about to do, or has done, something that others can see: it may be killed or stalled here, or just be slow."""
+        simulation = self._simulation
+        actor = simulation.actor
+        if actor is None or not actor.process.alive:
+            return
+        kind = actor.process.name.partition(" ")[0]
+        if self.happens(f"{kind} killed at a call"):
+            simulation.tell(f"killed at {what}")
+            simulation.kill(actor.process)
+        if self.happens(f"{kind} stalled at a call"):
+            self.stall(actor.process, what)
+        elif self.latency and self.random.random() < 0.3:
+            simulation.sleep(self.random.expovariate(1 / self.latency))
+
+    def stall(self, process: Process, what: str) -> None:
+        """The whole process stops here for long enough that others think it dead."""
+        self._simulation.tell(f"stalled at {what}")
+        seconds = self.between(0.5, 15.0)
+        self._simulation.freeze(process, seconds)
+        self._simulation.sleep(seconds)
+
+    def redis(self, kind: str, what: str) -> None:
+        """A call of Redis may fail `before` or `after` its effect."""
+        if self.happens(f"redis error {kind}"):
+            self._simulation.tell(f"{what}: an error {kind} its effect")
+            raise RedisGone(f"Connection lost {kind} {what}.")

@@ -1,0 +1,185 @@
+"""The judgement of a seed: by the nodes' own journal first, then by the record, then by the proof of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
+
+from deployments.core.plan import ENGINE_TYPES, SYNC_NODE, Plan
+from deployments.models import Cluster, Node
+from deployments.services.child import wire_name
+from deployments.services.clock import moment
+from deployments.services.verification import verify_transaction
+from history import queries as history
+from history.models import Attempt, Event, TaskRun, Transaction
+from tests.faults.clock import EPOCH
+
+OFFLINE_AFTER = 40.0
+LONGEST_WAIT = 75.0
+
+if TYPE_CHECKING:
+    from tests.faults.machines import Entry
+    from tests.faults.world import World
+
+
+def judge(world: World) -> list[str]:
+    """Everything that must not have happened."""
+    found = [_journal(world.machines.journal), _record(world), _stops(world), _leftovers(world), _offline(world), _stalls(world), _proofs()]
+    return list(chain.from_iterable(found))
+
+
+def _journal(journal: list[Entry]) -> Iterator[str]:
+    """No overlap on a node, nothing started twice: as the nodes themselves saw it."""
+    last: dict[str, Entry] = {}
+    seen: dict[tuple[str, int], Entry] = {}
+    for entry in journal:
+        before = last.get(entry.node)
+        if before is not None and (before.end is None or before.end > entry.start):
+            yield f"OVERLAP on node {entry.node}: {entry.task} (#{entry.number}) began while {before.task} (#{before.number}) ran."
+        if (entry.node, entry.number) in seen:
+            yield f"TWICE: dispatch {entry.node}#{entry.number} ({entry.task}) was started more than once."
+        last[entry.node] = seen[entry.node, entry.number] = entry
+
+
+def _record(world: World) -> Iterator[str]:
+    """What is recorded is what happened."""
+    entries = {(entry.node, entry.number): entry for entry in world.machines.journal}
+    known = {}
+    for tried in Attempt.objects.select_related("run", "run__transaction"):
+        entry = entries.get((tried.node, tried.number))
+        known[tried.node, tried.number] = tried
+        name = f"{tried.run.task_name}/{tried.run.node}, attempt {tried.attempt} ({tried.node}#{tried.number})"
+        if entry is None:
+            if tried.status in ("ready", "skipped"):
+                yield f"FALSE: {name} is {tried.status}, but was never started on its node."
+        elif tried.status == "recalled":
+            yield f"FALSE: {name} is recalled, but was started on its node."
+        elif tried.status == "ready" and entry.how != "done":
+            yield f"FALSE: {name} is ready, but {entry.how or 'runs'} on its node."
+        elif tried.status == "error" and entry.how == "done":
+            yield f"FALSE: {name} is an error, but was done on its node."
+    yield from _pauses(known.values())
+    for entry in world.machines.journal:
+        if (entry.node, entry.number) not in known:
+            yield f"UNKNOWN: dispatch {entry.node}#{entry.number} ({entry.task}) was started, but is not recorded."
+    for child in Transaction.objects.filter(name="deployment").exclude(recorded_at=None):
+        yield from _order(child, world.machines.journal, known)
+
+
+def _pauses(tries: Iterable[Attempt]) -> Iterator[str]:
+    """A failed attempt is followed by the next one after the plan's pause, whoever owns the transaction by then."""
+    plans: dict[int, Plan] = {}
+    by_name = {(tried.run_id, tried.attempt): tried for tried in tries}
+    for (run, attempt), tried in by_name.items():
+        before = by_name.get((run, attempt - 1))
+        if before is None or before.status != "error" or before.time_end is None:
+            continue
+        child = tried.run.transaction_id
+        plan = plans.get(child) or plans.setdefault(child, Plan.from_data(history.snapshot(child, "plan")))
+        pause = plan.runs[tried.run.position].retry_delay
+        if (tried.dispatched_at - before.time_end).total_seconds() < pause - 0.01:
+            yield f"HASTE: attempt {attempt} of {tried.run} came {tried.dispatched_at - before.time_end} after a failure, not {pause} s."
+
+
+def _order(child: Transaction, journal: list[Entry], known: dict[tuple[str, int], Attempt]) -> Iterator[str]:
+    """No run began before its dependencies were done, in the journal's order."""
+    plan = Plan.from_data(history.snapshot(child.id, "plan"))
+    rows = {row.position: row for row in TaskRun.objects.filter(transaction=child)}
+    before: dict[int, set[int]] = {}
+    for source, target in plan.edges():
+        before.setdefault(target, set()).add(source)
+    needed = _needed(plan, before)
+    position = {row.id: place for place, row in rows.items()}
+    done: dict[int, int] = {}
+    for entry in journal:
+        tried = known.get((entry.node, entry.number))
+        if tried is None or tried.run.transaction_id != child.id or entry.end is None:
+            continue
+        place = position[tried.run_id]
+        if entry.how == "done" or not plan.runs[place].fail_on_error:
+            done[place] = min(entry.end, done.get(place, entry.end))
+    for entry in journal:
+        tried = known.get((entry.node, entry.number))
+        if tried is None or tried.run.transaction_id != child.id:
+            continue
+        for other in sorted(needed[position[tried.run_id]]):
+            borne = not plan.runs[other].fail_on_error and rows[other].status == "skipped"
+            if done.get(other, entry.start) >= entry.start and not (borne and rows[other].time_end <= moment(entry.at)):
+                yield f"ORDER: {tried.run.task_name}/{tried.run.node} began before {plan.runs[other].name} was done."
+
+
+def _needed(plan: Plan, before: dict[int, set[int]]) -> list[set[int]]:
+    """By run: the runs with attempts that must be done before it, through those that the scheduler ends itself."""
+    found: dict[int, set[int]] = {}
+
+    def of(run: int) -> set[int]:
+        if run not in found:
+            found[run] = set()
+            for source in before.get(run, ()):
+                if plan.runs[source].node == SYNC_NODE:
+                    continue
+                found[run] |= of(source) if plan.runs[source].type in ENGINE_TYPES else {source}
+        return found[run]
+
+    return [of(run) for run in range(len(plan.runs))]
+
+
+def _stops(world: World) -> Iterator[str]:
+    """From the stop flag on nothing is claimed."""
+    for at, key in world.redis.granted:
+        flagged = world.redis.stopped.get(key.transaction)
+        if flagged is not None and at > flagged:
+            yield f"STOP: {key.node}#{key.number} was claimed {at - flagged:.3f} s after the stop flag of {key.transaction}."
+
+
+def _leftovers(world: World) -> Iterator[str]:
+    """Nothing is left under way, no run is lost, and nodes and cluster say how it ended."""
+    for tried in Attempt.objects.filter(status__in=("dispatched", "started")).select_related("run"):
+        yield f"LEFT: attempt {tried.attempt} of {tried.run} is {tried.status}."
+    for parent in Transaction.objects.filter(status__in=("pending", "running")):
+        yield f"LEFT: transaction {parent}."
+    for row in TaskRun.objects.exclude(status__in=("ready", "error", "skipped")).select_related("transaction"):
+        over = row.transaction.status
+        if row.status == "running" or (over not in ("stopped", "error") and not row.reason):
+            yield f"LOST: {row} in a transaction that is {over}, without a reason."
+    for node in Node.objects.filter(status="deploying"):
+        yield f"LEFT: node {node} is {node.status}."
+    for cluster in Cluster.objects.filter(status="deployment"):
+        yield f"LEFT: cluster {cluster} is {cluster.status}."
+
+
+def _offline(world: World) -> Iterator[str]:
+    """A node counts as offline only if something was wrong with its agent."""
+    agents = {agent.node: agent for agent in world.agents}
+    for event in Event.objects.filter(subject="node", new="offline"):
+        at = event.at.timestamp()
+        unwell = agents[wire_name(event.node, world.cluster.id)].unwell
+        if at - OFFLINE_AFTER > EPOCH and not any(at - OFFLINE_AFTER <= moment <= at for moment in unwell):
+            yield f"FALSE: node {event.node} was found offline at {at - EPOCH:.3f}, but its agent was well."
+
+
+def _stalls(world: World) -> Iterator[str]:
+    """Without faults nothing waits longer than the longest task, the leases and the pauses between two tries together."""
+    if not world.timed.calm_since:
+        return
+    times = sorted(event.timestamp() for event in Event.objects.values_list("at", flat=True))
+    times = [world.timed.calm_since, *(at for at in times if at > world.timed.calm_since)]
+    for before, after in pairwise(times):
+        if after - before > LONGEST_WAIT:
+            yield f"STALL: nothing happened from {before - EPOCH:.3f} to {after - EPOCH:.3f}."
+
+
+def _proofs() -> Iterator[str]:
+    for parent in Transaction.objects.filter(name="deploy").order_by("id"):
+        for finding in verify_transaction(parent.id).findings:
+            yield f"PROOF ({finding.kind}, event {finding.seq}): {finding.sentence}"
+
+
+def tell_log(story: Callable[[str], None]) -> None:
+    """The event log in words."""
+    names = {row.id: f"{row.task_name}/{row.node}" for row in TaskRun.objects.all()}
+    for event in Event.objects.order_by("transaction_id", "seq"):
+        about = names.get(event.run, event.node) if event.run else event.node
+        story(f"{event.transaction_id}.{event.seq:<4} {event.at:%M:%S.%f} {event.actor:<12} {event.subject} {about} "
+              f"{event.attempt or ''} {event.old} → {event.new} {event.reason}")  # fmt: skip

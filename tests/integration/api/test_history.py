@@ -1,0 +1,131 @@
+"""Deployment history by the rules of the specification."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from deployments.models import Cluster
+from history import recorder
+from history.models import Attempt, Snapshot, TaskRun, Transaction
+
+START, END = datetime(2026, 1, 1, 12, 0, 0, 123456, UTC), datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC)
+ROWS = [
+    ("first", "1", "shell", "ready"), ("first", "2", "shell", "error"), ("=1+1", "1", "shell", "pending"),
+    ("sync", "null", "stage", "skipped"), ("first", "master", "shell", "running"),
+]  # fmt: skip
+TASKS = [
+    {"id": "first", "type": "shell", "parameters": {"cmd": "true"}, "task_name": "liar"}, {"id": "=1+1", "type": "shell"},
+    {"id": "sync", "type": "stage"}, {"id": "nowhere", "type": "puppet", "roles": ["nobody"]},
+]  # fmt: skip
+
+
+@pytest.fixture
+def parent(cluster: Cluster) -> Transaction:
+    """A request with two graphs; the second has one row."""
+    request = recorder.Request("deploy", cluster.id, "shop", "ann", "because", graph_types=("default", "after"))
+    parent = recorder.open_request(request, timezone.now())
+    first, second = parent.children.order_by("position")
+    for child, rows, tasks in ((first, ROWS, TASKS), (second, [("last", "1", "shell", "ready")], [])):
+        Snapshot.of(child.id, "tasks", tasks).save()
+        for position, (task, node, kind, status) in enumerate(rows):
+            times = {"time_start": START, "time_end": END} if status in ("ready", "error") else {}
+            run = TaskRun.objects.create(
+                transaction=child, position=position, task_name=task, node=node, type=kind, status=status, summary={"said": task}, **times
+            )
+            Attempt.objects.create(run=run, attempt=1, node=node, number=run.id, status="ready", dispatched_at=START)
+    Snapshot.of(first.id, "settings", {"editable": {"a": {}}}).save()
+    Snapshot.of(first.id, "deployment_info", {"common": {}, "nodes": {}}).save()
+    Transaction.objects.filter(parent=parent).update(recorded_at=END, status="ready")
+    Transaction.objects.filter(id=parent.id).update(status="ready")
+    return parent
+
+
+def names(api: APIClient, transaction: Transaction, query: str = "") -> list[tuple[str, str | None]]:
+    answer = api.get(f"/api/v1/transactions/{transaction.id}/deployment_history/?{query}")
+    assert answer.status_code == 200, answer.content
+    return [(item["task_name"], item["node_id"]) for item in answer.json()]
+
+
+def test_a_request_has_the_history_of_all_its_graphs(api: APIClient, parent: Transaction) -> None:
+    first = [("first", "1"), ("first", "2"), ("=1+1", "1"), ("sync", None), ("first", "master"), ("nowhere", "-")]
+    assert names(api, parent) == [*first, ("last", "1")]
+    assert names(api, parent.children.order_by("position")[0]) == first
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("nodes=1,2", [("first", "1"), ("first", "2"), ("=1+1", "1"), ("last", "1")]),
+        ("nodes=master", [("first", "master")]),
+        ("nodes=null", [("sync", None)]),
+        ("nodes=1&statuses=ready,pending", [("first", "1"), ("=1+1", "1"), ("last", "1")]),
+        ("statuses=skipped", [("sync", None), ("nowhere", "-")]),
+        ("statuses=error", [("first", "2")]),
+        ("tasks_names=nowhere", [("nowhere", "-")]),
+        ("tasks_names=last,unknown", [("last", "1")]),
+        ("nodes=99", []),
+        ("statuses=&nodes=2", [("first", "2")]),
+    ],
+)
+def test_filters(api: APIClient, parent: Transaction, query: str, expected: list[tuple[str, str | None]]) -> None:
+    assert names(api, parent, query) == expected
+
+
+def test_an_item_has_the_definition_of_its_task(api: APIClient, parent: Transaction) -> None:
+    address = f"/api/transactions/{parent.id}/deployment_history"
+    item = api.get(f"{address}?nodes=1&tasks_names=first").json()[0]
+    assert item == {
+        "task_name": "first", "node_id": "1", "status": "ready", "time_start": "2026-01-01T12:00:00.123456",
+        "time_end": "2026-01-01T12:00:05", "type": "shell", "parameters": {"cmd": "true"}, "attempts": 0, "reason": "",
+    }  # fmt: skip
+    item = api.get(f"{address}?nodes=1&tasks_names=first&include_summary=1&include_attempts=1").json()[0]
+    assert item["summary"] == {"said": "first"}
+    assert [attempt["status"] for attempt in item["tries"]] == ["ready"]
+
+
+def test_csv_is_safe_to_open(api: APIClient, parent: Transaction) -> None:
+    answer = api.get(f"/api/v1/transactions/{parent.id}/deployment_history/", headers={"accept": "text/csv"})
+    assert answer["Content-Type"].startswith("text/csv")
+    lines = b"".join(answer.streaming_content).decode().splitlines()
+    assert lines[:4] == [
+        "task_name,node_id,status,type,time_start,time_end",
+        "first,1,ready,shell,2026-01-01T12:00:00.123456,2026-01-01T12:00:05",
+        "first,2,error,shell,2026-01-01T12:00:00.123456,2026-01-01T12:00:05",
+        "'=1+1,1,pending,shell,,",
+    ]
+    assert lines[4] == "sync,,skipped,stage,,"
+    assert "nowhere,-,skipped,puppet,," in lines
+
+
+def test_what_can_not_be_asked(api: APIClient, parent: Transaction) -> None:
+    address = f"/api/v1/transactions/{parent.id}/deployment_history/"
+    assert api.put(address).status_code == 405
+    answer = api.get(f"{address}?statuses=stopped")
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "Statuses parameter could be only: pending, ready, running, error, skipped"
+
+
+def test_what_it_was_planned_from(api: APIClient, parent: Transaction) -> None:
+    first = parent.children.order_by("position")[0]
+    assert api.get(f"/api/v1/transactions/{first.id}/settings").json() == {"editable": {"a": {}}}
+    assert api.get(f"/api/v1/transactions/{first.id}/deployment_info").json() == {"common": {}, "nodes": {}}
+    assert api.get(f"/api/v1/transactions/{first.id}/network_configuration/").json() is None
+
+
+def test_deleting_hides_and_keeps(api: APIClient, parent: Transaction) -> None:
+    assert api.delete(f"/api/v1/transactions/{parent.id}/").status_code == 204
+    assert [row["id"] for row in api.get("/api/v1/tasks/").json()] == []
+    assert api.get(f"/api/v1/tasks/{parent.id}/").status_code == 404
+    assert parent.id in [row["id"] for row in api.get("/api/v1/transactions/").json()]
+    assert names(api, parent, "nodes=2") == [("first", "2")]
+
+
+def test_what_runs_is_not_deleted_without_force(api: APIClient, parent: Transaction) -> None:
+    Transaction.objects.filter(id=parent.id).update(status="running")
+    answer = api.delete(f"/api/v1/transactions/{parent.id}/?force=0")
+    assert (answer.status_code, answer.json()["message"]) == (400, "You cannot delete running task manually")
+    assert api.delete(f"/api/v1/transactions/{parent.id}/?force=1").status_code == 204

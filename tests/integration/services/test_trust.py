@@ -1,0 +1,68 @@
+"""What an owner believes after Redis came back empty: the nodes, and only what they have said since."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+
+from deployments.wire.messages import Heartbeat
+from deployments.wire.names import KEY_PREFIX
+from history.models import Attempt, Transaction
+from tests.integration.services.conftest import PATIENCE, World
+
+
+def _empty(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.delete(*client.scan_iter(f"{KEY_PREFIX}*"))
+
+
+def _dispatched(world: World) -> Transaction:
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    for _ in range(3):
+        world.orchestrator.round()
+        time.sleep(0.03)
+    return parent
+
+
+def _rounds_for(world: World, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        world.orchestrator.round()
+        time.sleep(0.03)
+
+
+def test_what_a_silent_agent_had_claimed_is_lost_and_not_called_untouched(world: World, clean_redis: str) -> None:
+    _dispatched(world)
+    assert len(world.claim()) == 2
+    _empty(clean_redis)
+    _rounds_for(world, PATIENCE.lease + 0.3)
+    assert set(Attempt.objects.values_list("status", flat=True)) == {"lost"}
+
+
+def test_what_was_not_started_is_sent_again_once_its_node_has_said_so(world: World, clean_redis: str) -> None:
+    _dispatched(world)
+    world.sent.orders.clear()
+    _empty(clean_redis)
+    _rounds_for(world, PATIENCE.lease / 2)
+    assert world.sent.orders == []
+    world.beat("1", "2")
+    _rounds_for(world, PATIENCE.lease)
+    assert [order.key.attempt for order in world.claim()] == [1, 1]
+
+
+def test_what_runs_goes_on(world: World, clean_redis: str) -> None:
+    parent = _dispatched(world)
+    orders = world.claim()
+    _empty(clean_redis)
+    for order in orders:
+        world.broker.renew([(order.key, 60.0)])
+    _rounds_for(world, PATIENCE.lease / 2)
+    world.broker.beat({order.key.node: world.keys.seal_heartbeat(Heartbeat(order.key.node, order.key.number)) for order in orders}, 60)
+    _rounds_for(world, PATIENCE.lease)
+    assert set(Attempt.objects.values_list("status", flat=True)) == {"started"}
+    world.end(orders)
+    _rounds_for(world, 0.3)
+    assert world.status(parent)["first/1"] == "ready"
