@@ -101,9 +101,10 @@ class System:
         self.start_missing()
 
     def kill(self, name: str) -> None:
-        """KILL a worker with its pool processes, but not what its tasks run: that has groups of its own."""
+        """KILL a worker with its pool processes, but not what its tasks run: that has groups of its own. It may have ended before."""
         worker = self.workers[name]
-        os.killpg(worker.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
     def kill_main(self, name: str) -> None:
@@ -114,12 +115,13 @@ class System:
     def kill_child(self, name: str) -> None:
         """KILL a worker's pool processes only."""
         for pid in self.pool(name):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def pool(self, name: str) -> list[int]:
         """Ids of a worker's pool processes. (Its tasks have sessions of their own, and are not its pool.)"""
         main = self.workers[name].pid
-        return [pid for pid in _pids() if _status(pid, "PPid") == main and os.getpgid(pid) == main]
+        return [pid for pid in _pids() if _status(pid, "PPid") == main and _group(pid) == main]
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a worker and its pool."""
@@ -269,6 +271,12 @@ def _environ(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/environ").read_bytes()
     return b""
+
+
+def _group(pid: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return -1
 
 
 def _status(pid: int, name: str) -> int:
