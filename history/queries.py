@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.db import connection
 from django.db.models import Max, QuerySet
 
 from history.models import Attempt, Snapshot, TaskRun, Transaction
@@ -30,6 +31,24 @@ def open_stop(parent_id: int) -> Transaction | None:
     return Transaction.objects.filter(target_id=parent_id, name="stop_deployment", status__in=UNFINISHED).first()
 
 
+def asked(parent_id: int) -> tuple[bool, bool]:
+    """Whether a stop of the request was asked for, and whether there are `open_decisions` about it.
+
+    Owners look for it all the time and mostly in vain, so it is one statement that needs no making.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKED, [parent_id, parent_id])
+        stop, decisions = cursor.fetchone() or (False, False)
+    return bool(stop), bool(decisions)
+
+
+_TABLE = Transaction._meta.db_table
+_ASKED = (
+    f"SELECT stop_requested_at IS NOT NULL, EXISTS (SELECT 1 FROM {_TABLE} WHERE target_id = %s AND name = 'resolve' "
+    f"AND status IN ('pending', 'running')) FROM {_TABLE} WHERE id = %s"
+)
+
+
 def open_decisions(parent_id: int) -> list[Transaction]:
     """What people decided about its failed task runs and nobody has carried out yet."""
     return list(Transaction.objects.filter(target_id=parent_id, name="resolve", status__in=UNFINISHED).order_by("id"))
@@ -43,6 +62,11 @@ def owner(parent_id: int) -> str:
 def children(row: Transaction) -> list[Transaction]:
     """The runs of a request in order; of a child, itself."""
     return [row] if row.parent_id else list(Transaction.objects.filter(parent=row).order_by("position"))
+
+
+def siblings(child: Transaction) -> list[Transaction]:
+    """The other runs of its request in order."""
+    return [other for other in Transaction.objects.filter(parent_id=child.parent_id).order_by("position") if other.id != child.id]
 
 
 def unfinished_children(parent_id: int) -> list[Transaction]:

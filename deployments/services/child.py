@@ -48,6 +48,10 @@ class ChildRun:
     """By run id and attempt: when (seconds since the epoch) it may be sent again if nobody claims it, and the pause after that."""
     ended: int = 0
     progress: int = -1
+    siblings: int = 1
+    """How many children the request has, this one included: its progress is their mean (Nailgun)."""
+    others_progress: int = 0
+    """The progress of the others together: it stands still, as one child runs after the other."""
 
     def key(self, row: RunRow) -> AttemptKey:
         """The name of the row's newest attempt."""
@@ -100,6 +104,8 @@ def load_child(child: Transaction, *, stopping: bool) -> ChildRun:
     run.by_run_id = {row.id: row for row in rows}
     run.undone = {row.position: row for row in rows if row.undone}
     run.touched = {row.node for row in rows if row.time_start and row.attempts}
+    others = [other.progress for other in history.siblings(child)]
+    run.siblings, run.others_progress = 1 + len(others), sum(others)
     run.ended = sum(row.status in ("ready", "error", "skipped") for row in rows)
     return run
 

@@ -56,12 +56,6 @@ def stop_unplanned(parent: Transaction, child: Transaction, ledger: Ledger) -> N
     ledger.write()
 
 
-def parent_progress(parent: Transaction, child: ChildRun, progress: int) -> int:
-    """The mean over the parent's children (Nailgun)."""
-    others = [other.progress for other in parent.children.all() if other.id != child.id]
-    return (sum(others) + progress) // (len(others) + 1)
-
-
 def _abort(ledger: Ledger, child: Transaction, status: str) -> None:
     _move(ledger, child, "stopped" if status == "stopped" else "error", "Aborted: an earlier graph of the same request did not end well.")
     ledger.change_transaction(child.id, time_end=ledger.at)

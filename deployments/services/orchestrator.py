@@ -42,13 +42,16 @@ class Orchestrator:
     def wake(self, transaction_id: int) -> None:
         """There may be something to do: reports came in, or a plan was recorded."""
         if transaction_id not in self._owned:
+            if self._wakes.pass_on(transaction_id):
+                return
             self._next_timers = 0.0
-            self._wakes.pass_on(transaction_id)
         self._work.set()
 
     def _heard(self, transaction_id: int) -> None:
-        if transaction_id in self._owned:
-            self._work.set()
+        if transaction_id not in self._owned:
+            # Whoever passed it on remembers us as the owner: perhaps nobody is any more.
+            self._next_timers = 0.0
+        self._work.set()
 
     def leave(self) -> None:
         """Dispatch nothing new, wait for what runs, give everything back, and return from `run`."""
@@ -148,7 +151,7 @@ class Orchestrator:
     def _take_over(self) -> None:
         if self._leaving.is_set():
             return
-        for parent in list(recorder.unowned()):
+        for parent in recorder.unowned():
             child = history.current_child(parent.id)
             if child is not None and child.recorded_at is None and parent.stop_requested_at is None:
                 self._ask_again(parent)

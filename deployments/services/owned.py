@@ -41,6 +41,8 @@ class OwnedTransaction:
         self._child: ChildRun | None = None
         self._begun = False
         self._stop_told = False
+        self._decisions = False
+        """Whether people have decided something that is to be carried out."""
         self._next_look = 0.0
         self._wakes: list[float] = []
         self._trust = Trust(parent.id, epoch, tools)
@@ -65,7 +67,9 @@ class OwnedTransaction:
         assert self._child is not None  # noqa: S101 - for the type checker
         if look:
             self._next_look = now + tools.patience.look
-            self._parent.refresh_from_db(fields=["stop_requested_at"])
+            stop, self._decisions = history.asked(self.id)
+            if stop and self._parent.stop_requested_at is None:
+                self._parent.refresh_from_db(fields=["stop_requested_at"])
             self._look_at_broker(self._child, now)
         if not self._begun and not self._ready_to_begin(now):
             return True
@@ -138,7 +142,7 @@ class OwnedTransaction:
         if child.dry_run:
             finish.end(self._parent, child, "ready", "", self._ledger(now))
             return self._after_finish()
-        if look and self._decided(child):
+        if look and self._decisions and self._decided(child):
             return True
         verdicts, entries, ledger, events = self._hear(child, now, look)
         # A report may be younger than this look; what it starts (a pause before the next try) counts from then.
@@ -204,11 +208,8 @@ class OwnedTransaction:
 
     def _decided(self, child: ChildRun) -> bool:
         """Carry out what people decided; a scheduler can't take back a failure, so it is made anew from the record."""
-        requests = history.open_decisions(self.id)
-        if not requests:
-            return False
         ledger = self._ledger()
-        changed = carry_out_decisions(child, requests, ledger)
+        changed = carry_out_decisions(child, history.open_decisions(self.id), ledger)
         ledger.write()
         if changed:
             self._child, self._begun = None, False
@@ -286,7 +287,7 @@ class OwnedTransaction:
         if progress != child.progress:
             child.progress = progress
             ledger.change_transaction(child.id, progress=progress)
-            ledger.change_transaction(self.id, progress=finish.parent_progress(self._parent, child, progress))
+            ledger.change_transaction(self.id, progress=(child.others_progress + progress) // child.siblings)
 
     def _send(self, child: ChildRun, effects: Effects, resend: list[RunRow]) -> None:
         """After the commit: permits first, then messages, so that no message comes before its permit."""

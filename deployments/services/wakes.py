@@ -37,15 +37,17 @@ class Wakes:
         self._over.set()
         self._thread.join()
 
-    def pass_on(self, transaction_id: int) -> None:
-        """Tell the transaction's owner, if it is another orchestrator."""
+    def pass_on(self, transaction_id: int) -> bool:
+        """Tell the transaction's owner, if it is somebody else; whether that was so."""
         now = time.monotonic()
         asked, owner = self._owners.get(transaction_id, (0.0, ""))
         if now - asked > REMEMBERED or not asked:
             owner = self._owner(transaction_id)
             self._owners[transaction_id] = (now, owner)
-        if owner and owner != self._tools.owner:
-            self._tools.broker.wake(owner, transaction_id)
+        if not owner or owner == self._tools.owner:
+            return False
+        self._tools.broker.wake(owner, transaction_id)
+        return True
 
     def _owner(self, transaction_id: int) -> str:
         try:

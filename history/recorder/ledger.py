@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db import transaction as database
 
 from history.models import Attempt, Event, TaskRun, Transaction
@@ -56,6 +57,7 @@ class RunRow:
         return self.attempt_status in ("dispatched", "started")
 
 
+_HOLD = f"UPDATE {Transaction._meta.db_table} SET owner_epoch = %s WHERE id = %s AND owner_epoch = %s RETURNING event_seq, event_digest"
 _RUN_COLUMNS = ("status", "dispatched_at", "time_start", "time_end", "attempts", "reason", "blocked_by", "summary")
 _ATTEMPT_COLUMNS = ("status", "time_start", "time_end", "duration", "reason")
 
@@ -171,16 +173,22 @@ class Ledger:
         """Do this write of another app in the same commit."""
         self._also.append(write)
 
-    def hold(self) -> Transaction:
+    def hold(self) -> tuple[int, str]:
         """Prove ownership by locking the parent's row; call inside a database transaction.
+
+        Returns:
+            Sequence number and digest of the newest event.
 
         Raises:
             OwnershipLost: the epoch is no longer this one.
         """
-        held = Transaction.objects.filter(id=self.parent_id, owner_epoch=self.epoch)
-        if not held.update(owner_epoch=self.epoch):
+        # Every commit begins here, and Django's update() can't return anything: it would take a second statement.
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLD, [self.epoch, self.parent_id, self.epoch])
+            held: list[tuple[int, str]] = cursor.fetchall()
+        if not held:
             raise OwnershipLost(f"Transaction {self.parent_id} has another owner now.")
-        return Transaction.objects.only("event_seq", "event_digest").get(id=self.parent_id)
+        return held[0]
 
     def write(self) -> None:
         """Commit everything collected so far, and begin anew.
@@ -190,12 +198,12 @@ class Ledger:
             RowMoved: nothing was written.
         """
         with database.atomic():
-            parent = self.hold()
-            Attempt.objects.bulk_create(self._new_attempts.values(), batch_size=500)
+            seq, digest = self.hold()
+            if self._new_attempts:
+                Attempt.objects.bulk_create(self._new_attempts.values(), batch_size=500)
             self._write_runs()
             self._write_attempts()
-            self._write_events(parent)
-            self._write_transactions()
+            self._write_transactions(self._write_events(seq, digest))
             for write in self._also:
                 write()
         self.__init__(self.parent_id, self.epoch, self.actor, self.at)  # type: ignore[misc]
@@ -248,8 +256,11 @@ class Ledger:
         if moved != len(rows):
             raise RowMoved(f"{len(rows) - moved} task runs of transaction {self.parent_id} were not as expected.")
 
-    def _write_transactions(self) -> None:
-        for transaction_id, values in self._transactions.items():
+    def _write_transactions(self, end_of_log: Mapping[str, Any]) -> None:
+        changes = {**self._transactions, self.parent_id: {**self._transactions.get(self.parent_id, {}), **end_of_log}}
+        for transaction_id, values in changes.items():
+            if not values:
+                continue
             rows = Transaction.objects.filter(id=transaction_id)
             if expected := self._expected.get(transaction_id):
                 rows = rows.filter(status=expected)
@@ -269,16 +280,16 @@ class Ledger:
         if moved != len(self._attempts):
             raise RowMoved(f"{len(self._attempts) - moved} attempts of transaction {self.parent_id} were not as expected.")
 
-    def _write_events(self, parent: Transaction) -> None:
+    def _write_events(self, seq: int, digest: str) -> dict[str, Any]:
+        """Append to the log, which ended with this event; what the parent's row has to remember of its new end."""
         if not self._events:
-            return
-        seq, digest = parent.event_seq, parent.event_digest
+            return {}
         for event in self._events:
             seq += 1
             digest = event_digest(digest, seq, event)
             event.seq, event.digest = seq, digest
         Event.objects.bulk_create(self._events, batch_size=500)
-        Transaction.objects.filter(id=self.parent_id).update(event_seq=seq, event_digest=digest)
+        return {"event_seq": seq, "event_digest": digest}
 
 
 def event_digest(previous: str, seq: int, event: Event) -> str:

@@ -18,7 +18,7 @@ from tests.faults.chance import Faults
 from tests.faults.clock import Process, Simulation
 from tests.faults.messages import DispatcherDouble, Queues
 
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 2.0
 GONE_AFTER_SECONDS = 12.0
 
 

@@ -11,10 +11,7 @@ from redis.exceptions import ConnectionError as RedisGone
 from deployments.wire.memory_broker import MemoryBroker
 from deployments.wire.messages import AttemptKey
 from tests.faults.chance import Faults
-from tests.faults.clock import Simulation
-
-LISTENING = 0.25
-"""Seconds after which a wake-up is heard."""
+from tests.faults.clock import Signal, Simulation
 
 
 class Redis:
@@ -22,6 +19,8 @@ class Redis:
 
     def __init__(self, simulation: Simulation) -> None:
         self.broker = MemoryBroker(lambda: simulation.now)
+        self.wake = Signal(simulation)
+        """Set when somebody is to be woken."""
         self.down_until = 0.0
         self.cut_off: dict[str, float] = {}
         """By process: until when it can't reach the server."""
@@ -47,7 +46,8 @@ class Line:
             if connection.in_atomic_block:
                 raise AssertionError(f"Redis was called ({name}) inside a database transaction.")
             if name == "woken":
-                simulation.sleep(LISTENING)
+                self._redis.wake.clear()
+                self._redis.wake.wait(args[1])
             faults.at_call(name)
             self._reach(name)
             faults.redis("before", name)
@@ -72,6 +72,8 @@ class Line:
             simulation.tell(f"claim of {args[0].node}#{args[0].number}: {answer.refusal or 'granted'}")
             if answer.granted:
                 self._redis.granted.append((simulation.now, args[0]))
+        elif name == "wake":
+            self._redis.wake.set()
         elif name == "set_stop":
             simulation.tell(f"stop flag of {args[0]}")
             self._redis.stopped.setdefault(args[0], simulation.now)

@@ -21,10 +21,13 @@ from deployments.wire import names
 from history.models import Transaction
 from tests.faults.chance import Faults
 from tests.faults.clock import Process, Signal, Simulation
+from tests.faults.database import nothing_unfinished
 from tests.faults.messages import Queues
 
 TROUBLE = (DatabaseError, RedisError, OperationalError, OSError)
 """What a call may raise because something is not reached."""
+TOO_EARLY = 0.05
+"""How probably the operator asks for a deployment while one is under way, each time it thinks of it."""
 
 
 class OrchestratorHost:
@@ -96,7 +99,8 @@ class Operator:
 
     def _deploys(self) -> None:
         while self.left:
-            if self._deploy():
+            # Mostly when the one before is over; sometimes too early, which must be refused.
+            if (nothing_unfinished() or self._chance.random() < TOO_EARLY) and self._deploy():
                 self.left -= 1
             self._simulation.sleep(self._faults.between(1.0, 8.0))
         self.over.set()

@@ -158,7 +158,7 @@ def _in_place(world: World) -> Iterator[None]:
         for module in (leases, wakes, ownership, orchestrator):
             stack.enter_context(patch.object(module, "threading", threads))
         stack.enter_context(patch.object(attempt, "Local", LocalDouble))
-        stack.enter_context(patch.object(orchestrator, "FLEETS_EVERY", 30.0))
+        stack.enter_context(patch.object(orchestrator, "FLEETS_EVERY", 60.0))
         stack.enter_context(patch.object(fence, "processes", world.machines.processes_module()))
         stack.enter_context(patch.object(planning, "_make", world.make_plan))
         yield
