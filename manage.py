@@ -4,8 +4,15 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+try:
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+except ImportError as error:
+    sys.exit(f"This Python lacks the packages ({error}): run script/server once, which makes .venv, then `. .venv/bin/activate`.")
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fuelweb.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"CommandError: {error}")

@@ -21,17 +21,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import lazystr
 
 from deployments.wire.names import celery_url
-from fuelweb import home
-
-env = environ.Env()
+from fuelweb import environment, home
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-FUELWEB_HOME = Path(env.str("FUELWEB_HOME", default=".fuelweb"))
+FUELWEB_HOME = Path(environment.text("FUELWEB_HOME") or ".fuelweb")
 FUELWEB_HOME = FUELWEB_HOME if FUELWEB_HOME.is_absolute() else BASE_DIR / FUELWEB_HOME
 
 
@@ -42,15 +39,15 @@ class _Secret:
         self._variable, self._file = variable, file
 
     def __str__(self) -> str:
-        return env.str(self._variable, default="") or home.secret(FUELWEB_HOME, self._file)
+        return environment.text(self._variable) or home.secret(FUELWEB_HOME, self._file)
 
 
 SECRET_KEY = lazystr(_Secret("SECRET_KEY", "secret-key"))
 FUELWEB_WIRE_SECRET = lazystr(_Secret("FUELWEB_WIRE_SECRET", "wire-secret"))
 
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+DEBUG = environment.switch("DEBUG", False)
+ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", [])
 
 INSTALLED_APPS = [
     # Without discovery: the admin's modules are loaded with the urls, not for every command.
@@ -86,7 +83,7 @@ WSGI_APPLICATION = "fuelweb.wsgi.application"
 FUELWEB_CELERY_APP = "fuelweb.celery.app"
 
 _PATIENCE = ("ownership", "lease", "first_heartbeat", "resend", "claim", "deadline_grace", "look", "planning")
-FUELWEB_PATIENCE = {name: env.float(f"FUELWEB_{name.upper()}") for name in _PATIENCE if f"FUELWEB_{name.upper()}" in os.environ}
+FUELWEB_PATIENCE = {name: environment.number(variable, 0) for name in _PATIENCE if (variable := f"FUELWEB_{name.upper()}") in os.environ}
 
 TEMPLATES = [
     {
@@ -104,22 +101,21 @@ TEMPLATES = [
 
 
 def _database() -> dict[str, Any]:
-    url = env.str("DATABASE_URL", default="")
-    if not url:
+    if not environment.text("DATABASE_URL"):
         home.prepare(FUELWEB_HOME)
-    database: dict[str, Any] = dict(env.db_url_config(url or f"sqlite:///{FUELWEB_HOME / 'db.sqlite3'}"))
+    database = environment.database("DATABASE_URL", f"sqlite:///{FUELWEB_HOME / 'db.sqlite3'}")
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # Several processes write: each takes the lock when its transaction begins, and waits for it instead of failing.
         database["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
     else:
-        database |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
+        database |= {"CONN_MAX_AGE": environment.number("CONN_MAX_AGE", 60), "CONN_HEALTH_CHECKS": True}
     return database
 
 
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{home.redis_socket(FUELWEB_HOME)}"
+REDIS_URL = environment.redis_url("REDIS_URL") or f"unix://{home.redis_socket(FUELWEB_HOME)}"
 CELERY_BROKER_URL = celery_url(REDIS_URL)
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -131,17 +127,17 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["deployments.services.log_in.ThrottledBackend"]
 LOGIN_URL = "admin:login"
 
-FUELWEB_PROXIES = env.int("FUELWEB_PROXIES", default=0)
+FUELWEB_PROXIES = int(environment.number("FUELWEB_PROXIES", 0))
 if FUELWEB_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-if env.bool("FUELWEB_HTTPS", default=False):
+if environment.switch("FUELWEB_HTTPS", False):
     SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     # Asked from the same machine, by what watches whether the web is well.
     SECURE_REDIRECT_EXEMPT = [r"^health$"]
-    SECURE_HSTS_SECONDS = env.int("FUELWEB_HSTS_SECONDS", default=365 * 24 * 3600)
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("FUELWEB_HSTS_SUBDOMAINS", default=True)
+    SECURE_HSTS_SECONDS = int(environment.number("FUELWEB_HSTS_SECONDS", 365 * 24 * 3600))
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = environment.switch("FUELWEB_HSTS_SUBDOMAINS", True)
 
-FUELWEB_AUTH_REQUIRED = env.bool("FUELWEB_AUTH_REQUIRED", default=True)
+FUELWEB_AUTH_REQUIRED = environment.switch("FUELWEB_AUTH_REQUIRED", True)
 if not FUELWEB_AUTH_REQUIRED and not home.is_loopback(ALLOWED_HOSTS):
     raise ImproperlyConfigured("FUELWEB_AUTH_REQUIRED can be off only where ALLOWED_HOSTS names nothing but this machine (localhost).")
 
@@ -176,7 +172,7 @@ SPECTACULAR_SETTINGS = {
 KNOX_TOKEN_MODEL = "deployments.Token"
 # Its migrations would make a table of its own model, which ours replaces; nobody would ever write to it or empty it.
 MIGRATION_MODULES = {"knox": None}
-REST_KNOX = {"TOKEN_TTL": timedelta(hours=env.float("FUELWEB_TOKEN_HOURS", default=24))}
+REST_KNOX = {"TOKEN_TTL": timedelta(hours=environment.number("FUELWEB_TOKEN_HOURS", 24))}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -191,7 +187,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": environment.log_level("LOG_LEVEL", "INFO")},
     # Two lines for every message: an orchestrator takes hundreds a second.
     "loggers": {name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.worker.strategy")},
 }
