@@ -13,7 +13,7 @@ from tests.acceptance.chaos import journal
 from tests.acceptance.chaos.system import CLUSTERS, System
 
 UNFINISHED = ("pending", "running")
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 
 class Stage:
