@@ -163,6 +163,11 @@ def run_names(child_id: int) -> set[tuple[str, str]]:
     return set(TaskRun.objects.filter(transaction_id=child_id).order_by().values_list("task_name", "node"))
 
 
+def task_names(child_id: int) -> set[str]:
+    """Every task that was planned in the child for any node."""
+    return set(TaskRun.objects.filter(transaction_id=child_id).order_by().values_list("task_name", flat=True).distinct())
+
+
 def _real_runs(cluster_id: int) -> QuerySet[TaskRun]:
     return TaskRun.objects.filter(
         transaction__cluster_id=cluster_id, transaction__rehearsal__isnull=True, transaction__dry_run=False, transaction__noop=False,

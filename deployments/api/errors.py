@@ -12,13 +12,16 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from deployments.core.errors import FuelwebError
+from deployments.services.apart import Unavailable
 from deployments.services.errors import Conflict, Forbidden, NotFound
 
 logger = logging.getLogger(__name__)
 
 _STATUSES: dict[type[Exception], int] = {
-    NotFound: 404, Conflict: 409, Forbidden: 403, FuelwebError: 400, Http404: 404, PermissionDenied: 403,
+    NotFound: 404, Conflict: 409, Forbidden: 403, Unavailable: 503, FuelwebError: 400, Http404: 404, PermissionDenied: 403,
 }  # fmt: skip
+_WAIT = 5.0
+"""Seconds after which it makes sense to ask a busy server again."""
 
 
 class BadRequest(FuelwebError):
@@ -39,14 +42,17 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         return _of_framework(error)
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):
-            return answer(str(error) or "Not found", status)
+            return answer(str(error) or "Not found", status, wait=_WAIT if status == 503 else None)
     logger.error("%s failed", context.get("request"), exc_info=error)
     return answer("The server could not carry this out; its log says why.", 500)
 
 
-def answer(message: str, status: int, errors: list[Any] | None = None) -> Response:
-    """An error in the one shape that errors have."""
-    return Response({"message": message, "errors": errors or []}, status=status)
+def answer(message: str, status: int, errors: list[Any] | None = None, *, wait: float | None = None) -> Response:
+    """An error in the one shape that errors have; `wait` = seconds after which to try again."""
+    response = Response({"message": message, "errors": errors or []}, status=status)
+    if wait is not None:
+        response["Retry-After"] = str(int(wait))
+    return response
 
 
 def _of_framework(error: APIException) -> Response:
@@ -57,11 +63,9 @@ def _of_framework(error: APIException) -> Response:
         message = "; ".join(f"{each['field']}: {each['message']}" for each in fields)
     else:
         message = _text(details)
-    response = answer(message, error.status_code, fields)
+    response = answer(message, error.status_code, fields, wait=getattr(error, "wait", None))
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
-    if (wait := getattr(error, "wait", None)) is not None:
-        response["Retry-After"] = str(int(wait))
     return response
 
 

@@ -18,6 +18,8 @@ from deployments.core.errors import FuelwebError
 
 MOST_BYTES = 8 * 1024 * 1024
 """The largest body that is read."""
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""Written in C where there is one: more than twice as fast."""
 _INVALID = "Invalid json received"
 _DEEPEST = 100
 
@@ -43,8 +45,12 @@ class Yaml(BaseRenderer):
         """The same data as JSON would show."""
         if data is None and renderer_context and renderer_context["response"].status_code == 204:
             return ""
-        plain = json.loads(JSONRenderer().render(data, "application/json", {}) or b"null")
-        return str(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, default_flow_style=False))
+        return yaml_text(json.loads(JSONRenderer().render(data, "application/json", {}) or b"null"))
+
+
+def yaml_text(data: Any) -> str:
+    """Plain data as YAML."""
+    return str(yaml.dump(data, Dumper=_DUMPER, allow_unicode=True, sort_keys=False, default_flow_style=False))
 
 
 class JsonBody(JSONParser):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,21 +135,23 @@ def provision(cluster: Cluster, nodes: Sequence[str], options: DeployOptions, as
 def execute(cluster: Cluster, graphs: Sequence[Mapping[str, Any]], options: DeployOptions, asker: Asker) -> Transaction:
     """Run these graphs one after the other: `[{type, nodes?, tasks?}, …]`.
 
+    Clients name the same tasks for every graph; each graph runs those that it has.
+
     Raises:
         NotFound: the cluster has no graph of such a type.
         InvalidData: the cluster can't be deployed like that.
         Conflict: a deployment of the cluster is under way.
     """
     chosen = [_chosen(graph) for graph in graphs]
-    if missing := [graph.type for graph in chosen if not queries.merged_tasks(cluster, graph.type)]:
+    known = {graph.type: {task["id"] for task in queries.merged_tasks(cluster, graph.type)} for graph in chosen}
+    if missing := [graph.type for graph in chosen if not known[graph.type]]:
         raise NotFound(f"Graph with type: {', '.join(missing)} is not defined for cluster {cluster.id}")
-    known = {task["id"] for graph in chosen for task in queries.merged_tasks(cluster, graph.type)}
-    if unknown := sorted({task for graph in chosen for task in graph.tasks or ()} - known):
+    if unknown := sorted({task for graph in chosen for task in graph.tasks or ()}.difference(*known.values())):
         raise InvalidData(f"Tasks {','.join(unknown)} are not present in deployment graph")
     named = {uid for graph in chosen for uid in graph.nodes or ()}
     if strange := sorted(named - set(cluster.nodes.values_list("uid", flat=True)) - {"master"}):
         raise InvalidData(f"Nodes {', '.join(strange)} do not belong to the same cluster {cluster.id}")
-    return _run(cluster, chosen, options, asker)
+    return _run(cluster, [_narrowed(graph, known[graph.type]) for graph in chosen], options, asker)
 
 
 def members(cluster: Cluster, names: Sequence[str]) -> list[str]:
@@ -176,6 +178,10 @@ def _run(cluster: Cluster, chosen: Sequence[Chosen], options: DeployOptions, ask
 def _chosen(graph: Mapping[str, Any]) -> Chosen:
     nodes = graph.get("nodes")
     return Chosen(graph["type"], None if nodes is None else [uid_of(node) for node in nodes], graph.get("tasks"))
+
+
+def _narrowed(graph: Chosen, known: Collection[str]) -> Chosen:
+    return graph if graph.tasks is None else replace(graph, tasks=[task for task in graph.tasks if task in known])
 
 
 def _unprovisioned(cluster: Cluster) -> list[str]:

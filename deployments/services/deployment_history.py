@@ -75,10 +75,12 @@ def _of_child(child: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, A
     rows = history.task_runs(child, nodes=nodes, statuses=wanted.statuses, tasks=wanted.tasks)
     if wanted.attempts:
         rows = rows.prefetch_related("tries")
+    if not wanted.summary:
+        rows = rows.defer("summary")
     for run in rows.iterator(chunk_size=_CHUNK):
         yield _item(run, definitions.get(run.task_name, {}), wanted)
     if not wanted.nodes and (not wanted.statuses or "skipped" in wanted.statuses):
-        planned = {task for task, _ in history.run_names(child.id)}
+        planned = history.task_names(child.id)
         for name, definition in definitions.items():
             if name not in planned and (not wanted.tasks or name in wanted.tasks):
                 yield _unmatched(name, definition, wanted)

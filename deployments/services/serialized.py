@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deployments.core.errors import InvalidData
@@ -33,14 +33,15 @@ def serialized_tasks(
     return {"tasks_directory": {}, "tasks_graph": _graph(plan), "tasks_metadata": {"fault_tolerance_groups": groups}}
 
 
-def facts(cluster: Cluster, nodes: Sequence[str], *, split: bool) -> list[dict[str, Any]]:
+def facts(cluster: Cluster, nodes: Sequence[str], *, split: bool) -> Iterator[dict[str, Any]]:
     """What graphs read, one mapping with `uid` for each of the nodes (none named: all); `split` = what is common stands apart."""
     chosen = [node for node in cluster.nodes.order_by("id") if not nodes or node.uid in nodes]
     info = deployment_info(cluster_facts(cluster, chosen, force=True))
     common = info["common"]
     if split:
-        return [{"uid": "common", **common}, *({**own, "uid": uid} for uid, own in info["nodes"].items())]
-    return [{**united(common, own), "uid": uid} for uid, own in info["nodes"].items()]
+        yield {"uid": "common", **common}
+    for uid, own in info["nodes"].items():
+        yield {**(own if split else united(common, own)), "uid": uid}
 
 
 def _graph(plan: Plan) -> dict[str, list[dict[str, Any]]]:

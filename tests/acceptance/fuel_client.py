@@ -42,6 +42,8 @@ class FuelClient:
     programs: Path
     port: int
     folder: Path
+    log_in: bool
+    """Whether the server asks who it is."""
     password: str = "admin"
 
     def fuel2(self, command: str, *more: str, status: int = 0) -> str:
@@ -55,6 +57,11 @@ class FuelClient:
     def read(self, command: str, *more: str) -> Any:
         """What a `fuel2` command shows, as data."""
         return json.loads(self.fuel2(command, *more, "-f", "json"))
+
+    def runs(self, transaction: int, *filters: str) -> dict[tuple[str, str], str]:
+        """(task, node) → status, as `fuel2 task history show` tells them."""
+        rows = self.read(f"task history show {transaction}", *filters)
+        return {(row["task_name"], row["node_id"]): row["status"] for row in rows}
 
     def _run(self, program: str, arguments: list[str], status: int) -> str:
         env = {

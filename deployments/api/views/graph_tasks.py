@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+import json
+
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,11 +14,11 @@ from deployments.api import describe, parameters
 from deployments.api.base import ClusterView
 from deployments.api.errors import BadRequest
 from deployments.api.shapes.graphs import task_items
+from deployments.api.streams import streamed
 from deployments.api.views.releases import ReleaseView
 from deployments.core.graph.task_graph import draw
-from deployments.core.time_limit import no_limit
 from deployments.models.graph import DEFAULT_TYPE
-from deployments.services import graph_changes, serialized
+from deployments.services import apart, graph_changes, serialized
 from deployments.services.actions import members
 
 DOT = "text/vnd.graphviz"
@@ -93,16 +96,23 @@ class SerializedTasksView(ClusterView):
     needs = {"GET": "view"}
 
     @describe.shows(describe.ANY_MAPPING, describe.NODES, describe.query("tasks", "Only these."), describe.GRAPH_TYPE)
-    def get(self, request: Request, cluster_id: str) -> Response:
+    def get(self, request: Request, cluster_id: str) -> HttpResponseBase:
         """The plan in Astute's form. Nothing is run and nothing is written."""
         cluster = self.cluster_of()
-        nodes = members(cluster, parameters.words(request, "nodes")) or None
-        tasks = parameters.optional_words(request, "tasks")
         graph_type = request.query_params.get("graph_type") or DEFAULT_TYPE
         if not queries.merged_tasks(cluster, graph_type):
             raise BadRequest(f"There are no deployment tasks for graph type '{graph_type}'. Checked cluster (ID={cluster.id}).")
-        # The system's timer belongs to main threads, which a web server's are not; yaql's own quotas hold.
-        return Response(serialized.serialized_tasks(cluster, graph_type, nodes, tasks or None, no_limit))
+        chosen = {
+            "graph": [graph_type], "nodes": members(cluster, parameters.words(request, "nodes")),
+            "tasks": parameters.words(request, "tasks"),
+        }  # fmt: skip
+        options = [f"--{name}={','.join(values)}" for name, values in chosen.items() if values]
+        # No plan is made in a request: expressions may take for ever, and time limits need the main thread of a process.
+        found = apart.json_of("serialized_tasks", *options, "--", cluster.name)
+        if request.accepted_renderer.format == "json":
+            return FileResponse(found, content_type="application/json")
+        with found:
+            return Response(json.load(found))
 
 
 class DeploymentFactsView(ClusterView):
@@ -111,8 +121,8 @@ class DeploymentFactsView(ClusterView):
     needs = {"GET": "view"}
 
     @describe.shows(describe.TASKS, describe.NODES, describe.flag("split", "What is common to all stands apart."))
-    def get(self, request: Request, cluster_id: str) -> Response:
+    def get(self, request: Request, cluster_id: str) -> HttpResponseBase:
         """A mapping for each node."""
         cluster = self.cluster_of()
         nodes = members(cluster, parameters.words(request, "nodes"))
-        return Response(serialized.facts(cluster, nodes, split=parameters.flag(request, "split")))
+        return streamed(request, serialized.facts(cluster, nodes, split=parameters.flag(request, "split")))

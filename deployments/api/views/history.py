@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from deployments.api import describe, parameters
 from deployments.api.formats import wants
 from deployments.api.shapes.transactions import HistoryItemSerializer
+from deployments.api.streams import streamed
 from deployments.api.views.transactions import TransactionView
 from deployments.services.deployment_history import STATUSES, HistoryFilter, items, table
 from deployments.services.nodes import uid_of
@@ -30,7 +30,7 @@ class DeploymentHistoryView(TransactionView):
         describe.query("tasks_names", "Only these tasks, joined by commas."),
         describe.flag("include_summary", "Also tell what each task said of its work."),
         describe.flag("include_attempts", "Also tell every single attempt."),
-        about="An item for each task on each node; with `Accept: text/csv` as a table.",
+        about="An item for each task on each node, all of them, sent while they are read; with `Accept: text/csv` as a table.",
     )
     def get(self, request: Request, transaction_id: str) -> HttpResponseBase:
         """The history."""
@@ -44,4 +44,4 @@ class DeploymentHistoryView(TransactionView):
         found = items(self.row(), wanted)
         if wants(request, CSV):
             return StreamingHttpResponse(table(found), content_type=f"{CSV}; charset=utf-8")
-        return Response(list(found))
+        return streamed(request, found)

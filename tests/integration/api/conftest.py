@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
@@ -33,3 +36,13 @@ def cluster(db: None) -> Cluster:
     second = {**TASK, "id": "second", "requires": ["first"], "cross-depends": [{"name": "first"}]}
     Graph.objects.create(cluster=cluster, type="default", tasks=[TASK, second])
     return cluster
+
+
+def body(answer: Any) -> bytes:
+    """All that was answered, be it sent in one piece or in many."""
+    return b"".join(answer.streaming_content) if answer.streaming else answer.content
+
+
+def data(answer: Any) -> Any:
+    """The same as data."""
+    return json.loads(body(answer))

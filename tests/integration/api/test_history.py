@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from deployments.models import Cluster
 from history import recorder
 from history.models import Attempt, Snapshot, TaskRun, Transaction
+from tests.integration.api.conftest import body, data
 
 START, END = datetime(2026, 1, 1, 12, 0, 0, 123456, UTC), datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC)
 ROWS = [
@@ -47,7 +50,7 @@ def parent(cluster: Cluster) -> Transaction:
 def names(api: APIClient, transaction: Transaction, query: str = "") -> list[tuple[str, str | None]]:
     answer = api.get(f"/api/v1/transactions/{transaction.id}/deployment_history/?{query}")
     assert answer.status_code == 200, answer.content
-    return [(item["task_name"], item["node_id"]) for item in answer.json()]
+    return [(item["task_name"], item["node_id"]) for item in data(answer)]
 
 
 def test_a_request_has_the_history_of_all_its_graphs(api: APIClient, parent: Transaction) -> None:
@@ -77,14 +80,35 @@ def test_filters(api: APIClient, parent: Transaction, query: str, expected: list
 
 def test_an_item_has_the_definition_of_its_task(api: APIClient, parent: Transaction) -> None:
     address = f"/api/transactions/{parent.id}/deployment_history"
-    item = api.get(f"{address}?nodes=1&tasks_names=first").json()[0]
+    item = data(api.get(f"{address}?nodes=1&tasks_names=first"))[0]
     assert item == {
         "task_name": "first", "node_id": "1", "status": "ready", "time_start": "2026-01-01T12:00:00.123456",
         "time_end": "2026-01-01T12:00:05", "type": "shell", "parameters": {"cmd": "true"}, "attempts": 0, "reason": "",
     }  # fmt: skip
-    item = api.get(f"{address}?nodes=1&tasks_names=first&include_summary=1&include_attempts=1").json()[0]
+    item = data(api.get(f"{address}?nodes=1&tasks_names=first&include_summary=1&include_attempts=1"))[0]
     assert item["summary"] == {"said": "first"}
     assert [attempt["status"] for attempt in item["tries"]] == ["ready"]
+
+
+def test_long_lists_come_in_pieces_and_whole(api: APIClient, parent: Transaction) -> None:
+    child = parent.children.order_by("position")[1]
+    rows = [TaskRun(transaction=child, position=number + 1, task_name="many", node=f"n{number}", type="shell") for number in range(1001)]
+    TaskRun.objects.bulk_create(rows)
+    address = f"/api/v1/transactions/{parent.id}/deployment_history/?tasks_names=many"
+    answer = api.get(address)
+    pieces = list(answer.streaming_content)
+    assert len(pieces) == 7
+    found = json.loads(b"".join(pieces))
+    assert [item["node_id"] for item in found] == [row.node for row in rows]
+    assert yaml.safe_load(body(api.get(address, headers={"accept": "application/x-yaml"}))) == found
+    page = body(api.get(address, headers={"accept": "text/html"})).decode()
+    assert "n999&quot;" in page and "n1000&quot;" not in page
+
+
+@pytest.mark.parametrize(("accept", "said"), [("application/json", b"[]"), ("application/x-yaml", b"[]\n")])
+def test_an_empty_list_is_one(api: APIClient, parent: Transaction, accept: str, said: bytes) -> None:
+    answer = api.get(f"/api/v1/transactions/{parent.id}/deployment_history/?nodes=99", headers={"accept": accept})
+    assert body(answer) == said
 
 
 def test_csv_is_safe_to_open(api: APIClient, parent: Transaction) -> None:

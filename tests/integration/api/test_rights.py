@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
@@ -17,7 +19,7 @@ from rest_framework.views import APIView
 
 from deployments.api.rights import NEEDS
 from deployments.models import Cluster, ClusterRole, Graph, Node, Notification, Release, Sequence
-from deployments.services import tokens
+from deployments.services import apart, tokens
 from history.models import Event, Snapshot, TaskRun, Transaction
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_redis")]
@@ -222,6 +224,19 @@ EVERYBODY = (
 )  # fmt: skip
 
 
+@pytest.fixture
+def planned_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process would see nothing of what a test has not committed."""
+
+    def json_of(*command: str) -> BytesIO:
+        written = StringIO()
+        call_command(*command, stdout=written)
+        return BytesIO(written.getvalue().encode())
+
+    monkeypatch.setattr(apart, "json_of", json_of)
+
+
+@pytest.mark.usefixtures("planned_here")
 @pytest.mark.parametrize("who", EVERYBODY, ids=lambda who: who.name)
 def test_who_may_do_what(who: Somebody) -> None:
     world = World()
