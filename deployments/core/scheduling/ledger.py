@@ -110,7 +110,7 @@ class NodeBook:
         self.left = [len(runs) for runs in self.runs]
         """By node: runs of which something may still come."""
         self.touched = bytearray(len(names))
-        """By node: an attempt was started there."""
+        """By node: an attempt was started there, or may have been: it was lost."""
         self.failed: dict[int, str] = {}
         """By node, in the order in which they failed: why, as a clause."""
         self.offline: set[int] = set()

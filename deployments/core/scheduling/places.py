@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
@@ -17,6 +18,9 @@ class Places:
     searched: a node is looked at when a run of it became ready, when it became idle, or when a place it waited for is free. Then
     waiting nodes are popped until the place is taken or nobody is left; waking one per place would lose wake-ups, for the one that was
     woken may be busy or take something else.
+
+    Which run is a node's turn follows from what is ready and which places are free at this moment, never from what was looked at
+    before: so one that is rebuilt in mid-run decides as the one that lived on.
     """
 
     def __init__(self, plan: Plan, turns: Sequence[int]) -> None:
@@ -38,9 +42,12 @@ class Places:
         self.task_of = [run.task if run.task in self.free and run.type not in ENGINE_TYPES else None for run in plan.runs]
         """By run: its task if that has a limit, else None."""
         self.queued = bytearray(len(turns))
-        """By run: ready and waiting for its turn. Clearing it takes the run out of the queues."""
+        """By run: ready and waiting for its turn."""
         self._ready: list[list[int]] = [[] for _ in self.nodes]
-        self._parked: dict[str, list[tuple[int, int]]] = {task: [] for task in self.free}
+        """By node: the turns of its ready runs, ascending."""
+        self._waiting: dict[str, list[tuple[int, int]]] = {task: [] for task in self.free}
+        """By limited task: (node, turn) of the runs that were passed over because it had no place, as a heap."""
+        self._is_waiting = bytearray(len(turns))
         self._open: set[str] = set()
         self._exhausted: set[str] = set()
         """Tasks whose last place was just taken."""
@@ -48,18 +55,23 @@ class Places:
         self._is_stirred = bytearray(len(self.nodes))
         self._starters: list[int] = []
         self._is_starter = bytearray(len(self.nodes))
+        self._wants: list[str | None] = [None] * len(self.nodes)
+        """By starter: the limited task whose place it counts on."""
 
     def add(self, run: int) -> None:
         """This run is ready to start."""
         if not self.queued[run]:
             self.queued[run] = 1
             node = self.node_of[run]
-            heappush(self._ready[node], self._turns[run])
+            insort(self._ready[node], self._turns[run])
             self._stir(node)
 
     def remove(self, run: int) -> None:
-        """This run can't start any more."""
-        self.queued[run] = 0
+        """This run has its turn, or can't start any more."""
+        if self.queued[run]:
+            self.queued[run] = 0
+            ready = self._ready[self.node_of[run]]
+            del ready[bisect_left(ready, self._turns[run])]
 
     def occupy(self, run: int) -> None:
         """The run's node is busy with it, and it holds a place of its task."""
@@ -114,10 +126,9 @@ class Places:
             heappush(self._stirred, node)
 
     def _look_again(self) -> None:
-        """A node that was about to start such a task has to set it aside now, and what comes after it may need no place."""
+        """A node that counted on such a place has to pass over that run now, and what comes after it may need no place."""
         for node in self._starters:
-            ready = self._ready[node]
-            if ready and self.task_of[self._run_at[ready[0]]] in self._exhausted:
+            if self._wants[node] in self._exhausted:
                 self._stir(node)
         self._exhausted.clear()
 
@@ -131,7 +142,9 @@ class Places:
             return None
         if self.engine[run]:
             self._stir(node)
-            return self._take(node, run)
+            self.remove(run)
+            return run
+        self._wants[node] = self.task_of[run]
         if not self._is_starter[node]:
             self._is_starter[node] = 1
             heappush(self._starters, node)
@@ -139,13 +152,14 @@ class Places:
 
     def _start_turn(self) -> int | None:
         """Let the first of the waiting nodes start; one that waits for a place of its task is looked at again first."""
-        task = self._first_open_task()
+        task = self._first_open_task() if self._open else None
         if task is not None:
-            parked = self._parked[task]
-            if not self._starters or parked[0][0] <= self._starters[0]:
-                node, turn = heappop(parked)
-                if self.queued[self._run_at[turn]]:
-                    heappush(self._ready[node], turn)
+            waiting = self._waiting[task]
+            if not self._starters or waiting[0][0] <= self._starters[0]:
+                node, turn = heappop(waiting)
+                run = self._run_at[turn]
+                self._is_waiting[run] = 0
+                if self.queued[run]:
                     self._stir(node)
                 return None
         if not self._starters:
@@ -159,33 +173,27 @@ class Places:
             self._stir(node)
         else:
             self.occupy(run)
-        return self._take(node, run)
-
-    def _take(self, node: int, run: int) -> int:
-        heappop(self._ready[node])
-        self.queued[run] = 0
+        self.remove(run)
         return run
 
     def _first(self, node: int) -> int | None:
-        """The node's heaviest ready run that may start; those above it whose task has no place wait aside for one."""
-        ready = self._ready[node]
-        while ready:
-            run = self._run_at[ready[0]]
+        """The node's heaviest ready run that may start; those above it whose task has no place wait for one."""
+        for turn in self._ready[node]:
+            run = self._run_at[turn]
             task = self.task_of[run]
-            if not self.queued[run]:
-                heappop(ready)
-            elif task is not None and self.free[task] <= 0:
-                heappush(self._parked[task], (node, heappop(ready)))
-            else:
+            if task is None or self.free[task] > 0:
                 return run
+            if not self._is_waiting[run]:
+                self._is_waiting[run] = 1
+                heappush(self._waiting[task], (node, turn))
         return None
 
     def _first_open_task(self) -> str | None:
         """The task with a free place whose first waiting node comes first."""
         best = None
         for task in list(self._open):
-            if self.free[task] <= 0 or not self._parked[task]:
+            if self.free[task] <= 0 or not self._waiting[task]:
                 self._open.discard(task)
-            elif best is None or self._parked[task][0] < self._parked[best][0]:
+            elif best is None or self._waiting[task][0] < self._waiting[best][0]:
                 best = task
         return best

@@ -180,8 +180,8 @@ class Scheduler:
     def _run_ended(self, event: RunEnded, now: float) -> None:
         run = event.run
         self._leave(run, event.outcome)
+        self.nodes.touched[self.places.node_of[run]] = 1
         if event.outcome != "error":
-            self.nodes.touched[self.places.node_of[run]] = 1
             self._end_well(run, event.outcome, event.reason)
             return
         planned = self.plan.runs[run]
@@ -194,6 +194,7 @@ class Scheduler:
     def _run_lost(self, event: RunLost, now: float) -> None:
         run = event.run
         self._leave(run, "error")
+        self.nodes.touched[self.places.node_of[run]] = 1
         self.runs.lost[run] = lost = self.runs.lost.get(run, 0) + 1
         if self.plan.runs[run].idempotent and lost <= self._lost_limit and self._may_run(run):
             self._retry(run, event.reason, None)

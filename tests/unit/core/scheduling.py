@@ -143,6 +143,23 @@ def plans(draw: st.DrawFn, *, tries: bool = True) -> Plan:
     )
 
 
+@st.composite
+def crowded_plans(draw: st.DrawFn) -> Plan:
+    """Few places for the same few tasks on every node, half of them engine runs: all limits bind at once."""
+    tasks = TASKS[: draw(st.integers(3, 6))]
+    kinds = st.sampled_from(["puppet", "noop"])
+    runs = tuple(TaskRun(task, node, type=draw(kinds), idempotent=True) for node in NODES[:4] for task in tasks)
+    order = draw(st.permutations(range(len(runs))))
+    return Plan(
+        nodes=(*NODES[:4], SYNC_NODE),
+        runs=runs,
+        bundles=tuple(draw(st.lists(cuts(order), min_size=2, max_size=8))),
+        groups=tolerant(" ".join(NODES[:4])),
+        limits=dict.fromkeys(tasks[:-1], 1),
+        max_nodes_per_call=draw(st.integers(2, 3)),
+    )
+
+
 def task_runs(node: str, task: str, tries: bool) -> st.SearchStrategy[TaskRun]:
     kinds = st.sampled_from(["puppet", "puppet", "puppet", "shell", "skipped", "noop"])
     if node == SYNC_NODE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -11,22 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.core.events import (
-    Begin,
     BlockRun,
     Dispatch,
     Drain,
     EndNode,
     EndRun,
-    Event,
     Finish,
-    NodeOffline,
-    RunEnded,
-    RunLost,
-    RunRecalled,
-    RunStarted,
-    StopRequested,
-    Tick,
-    WakeAt,
 )
 from deployments.core.links import link
 from deployments.core.plan import ENGINE_TYPES, SYNC_NODE, Bundle
@@ -35,73 +24,10 @@ from deployments.core.simulation.bounds import lower_bound
 from deployments.core.simulation.durations import run_durations
 from deployments.core.simulation.simulate import simulate
 from tests.unit.core.scheduling import DONE, CheckedScheduler, plans
+from tests.unit.core.unreliable import World, play
 
 examples = settings(max_examples=120, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
-
-
-class World:
-    """Agents, a person and the clock, all of them unreliable but honest."""
-
-    def __init__(self, plan, seed: int) -> None:
-        self._plan, self._dice = plan, random.Random(seed)
-        self.now = 0.0
-        self.queued: set[int] = set()
-        self.running: set[int] = set()
-        self._wakes: list[float] = []
-        self._offline: set[str] = set()
-        self.begin = Begin(tuple(node for node in plan.nodes if node != SYNC_NODE and self._dice.random() < 0.04))
-
-    def take(self, out: list) -> None:
-        for instruction in out:
-            if isinstance(instruction, Dispatch):
-                assert instruction.run not in self.queued | self.running
-                self.queued.add(instruction.run)
-            if isinstance(instruction, WakeAt):
-                self._wakes.append(instruction.at)
-
-    def events(self) -> list[Event]:
-        """What happens in the next moment; something always does."""
-        self.now += self._dice.choice([0, 1, 4])
-        happened = [event for run in sorted(self.queued | self.running) if self._dice.random() < 0.5 and (event := self._of_run(run))]
-        if self._dice.random() < 0.02:
-            happened.append(self._goes_offline())
-        if self._dice.random() < 0.02:
-            happened.append(StopRequested())
-        if self._wakes and not self.queued and not self.running:
-            self.now = max(self.now, min(self._wakes))
-            self._wakes.remove(min(self._wakes))
-        return happened or [Tick()]
-
-    def _of_run(self, run: int) -> Event:
-        luck = self._dice.random()
-        if run in self.queued:
-            self.queued.discard(run)
-            if luck < 0.15:
-                return RunRecalled(run)
-            if luck < 0.9:
-                self.running.add(run)
-                return RunStarted(run)
-        self.running.discard(run)
-        if luck < 0.1:
-            return RunLost(run)
-        return RunEnded(run, self._dice.choices(["ready", "error", "skipped"], [8, 2, 1])[0], "by chance")
-
-    def _goes_offline(self) -> Event:
-        node = self._dice.choice([node for node in self._plan.nodes if node != SYNC_NODE] or [SYNC_NODE])
-        self.queued = {run for run in self.queued if self._plan.runs[run].node != node}
-        return NodeOffline(node)
-
-
-def play(scheduler: CheckedScheduler, world: World, most: int = 10_000) -> list[list]:
-    """Let it happen until the end; the answers, moment by moment."""
-    answers = [scheduler.handle(world.begin, now=world.now)]
-    world.take(answers[-1])
-    while not scheduler.finished and len(answers) < most:
-        events = world.events()
-        answers.append(scheduler.handle(*events, now=world.now))
-        world.take(answers[-1])
-    return answers
 
 
 @examples
@@ -132,54 +58,6 @@ def test_attempts_are_numbered_upwards_and_none_is_dispatched_twice(plan, seed):
         if isinstance(instruction, Dispatch):
             numbers.setdefault(instruction.run, []).append(instruction.attempt)
     assert all(attempts == list(range(1, len(attempts) + 1)) for attempts in numbers.values())
-
-
-def told_again(instruction) -> bool:
-    return isinstance(instruction, Drain | WakeAt)
-
-
-def without_reason(answer: list) -> list:
-    """Reasons tell how a failure looked; the record keeps them, a rebuilt scheduler needn't."""
-    return [replace(i, reason="") if hasattr(i, "reason") and not isinstance(i, EndRun) else i for i in answer]
-
-
-@examples
-@given(plans(), seeds, st.integers(1, 30))
-def test_rebuilt_from_a_snapshot_it_goes_on_exactly_where_it_was(plan, seed, moment):
-    if plan.limits:
-        # With both limits at once a rebuilt scheduler may give a run that needs no place its turn a moment earlier or later.
-        plan = replace(plan, max_nodes_per_call=0)
-    world = World(plan, seed)
-    first = CheckedScheduler(plan)
-    play(first, world, most=moment)
-    if first.finished:
-        return
-    second = CheckedScheduler(plan, first.snapshot())
-    assert [i for i in second.handle(Begin(), now=world.now) if not told_again(i)] == []
-    assert second.snapshot() == first.snapshot()
-    while not first.finished:
-        events = world.events()
-        answer = first.handle(*events, now=world.now)
-        assert without_reason(second.handle(*events, now=world.now)) == without_reason(answer)
-        world.take(answer)
-    assert second.runs.status == first.runs.status
-    assert second.blocked == first.blocked
-
-
-@examples
-@given(plans(), seeds, st.integers(1, 30))
-def test_what_a_snapshot_does_not_show_as_told_is_told_again(plan, seed, moment):
-    world = World(plan, seed)
-    first = CheckedScheduler(plan)
-    answers = play(first, world, most=moment)
-    if first.finished:
-        return
-    bare = replace(first.snapshot(), blocked={}, ended_nodes=frozenset())
-    again = CheckedScheduler(plan, bare).handle(Begin(), now=world.now)
-    told = [i for answer in answers for i in answer]
-    assert {i.run for i in again if isinstance(i, BlockRun)} == {i.run for i in told if isinstance(i, BlockRun)}
-    ends = {(i.node, i.status) for i in told if isinstance(i, EndNode)}
-    assert {(i.node, i.status) for i in again if isinstance(i, EndNode)} == ends
 
 
 # -- simulations ----------------------------------------------------------------------------------------------------------
