@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from deployments.agent.config import AgentConfig
 from deployments.agent.fence import GRACE_SECONDS, Fence
 from deployments.agent.leases import Leases
-from deployments.agent.memory import MemoryDamaged, NodeMemory
+from deployments.agent.memory import MemoryDamaged, NodeMemory, Occupied, TooLate
 from deployments.connections.base import NodeProblem
 from deployments.connections.local import Local
 from deployments.core.errors import FuelwebError
@@ -51,11 +51,9 @@ class Agent:
             raise Refused(str(error), node=key.node) from error
         memory = NodeMemory(self._config.state, key.node)
         try:
-            highest = memory.highest()
-        except MemoryDamaged as error:
+            memory.check(key.number)
+        except (TooLate, MemoryDamaged) as error:
             raise Refused(str(error), node=key.node) from error
-        if key.number <= highest:
-            raise Refused(f"Dispatch {key.number} comes too late: dispatch {highest} was started already.", node=key.node)
         asked = time.monotonic()
         claim = self._claim(key, work.lease_seconds)
         if not claim.granted:
@@ -64,11 +62,14 @@ class Agent:
 
     def _granted(self, key: AttemptKey, work: Work, memory: NodeMemory, asked: float) -> tuple[Outcome, bool]:
         begun = time.monotonic()
+        problem = _begin(key, work, memory)
+        if problem is not None:
+            return problem, self._report(key, problem, 0.0, memory)
         fence = Fence(memory, key.number, partial(self._leases.stands, key))
         node = Local(key.node, root=self._config.root, watch=fence, grace=GRACE_SECONDS, told=_told(key, work))
         self._leases.hold(key, work.lease_seconds, node.halt, asked)
         try:
-            outcome = _carry_out(key, work, memory, fence, node)
+            outcome = _carry_out(key, work, fence, node)
             return outcome, self._report(key, outcome, time.monotonic() - begun, memory)
         finally:
             self._leases.drop(key)
@@ -91,8 +92,8 @@ class Agent:
         """Until it goes through: the outcome must not be lost. True if the owner is to be woken."""
         body, pause = self._sealed(key, outcome, duration), _FIRST_PAUSE
         try:
-            memory.keep_outcome(body)
-        except OSError as error:
+            memory.keep_outcome(key.number, body)
+        except (OSError, Occupied, MemoryDamaged) as error:
             logger.warning("The outcome of dispatch %s on node %s could not be kept: %s", key.number, key.node, error)
         while True:
             try:
@@ -118,9 +119,23 @@ def _told(key: AttemptKey, work: Work) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _carry_out(key: AttemptKey, work: Work, memory: NodeMemory, fence: Fence, node: Local) -> Outcome:
+def _begin(key: AttemptKey, work: Work, memory: NodeMemory) -> Outcome | None:
+    """The last word on whether this attempt is the one that starts; None if it is, else what came of it.
+
+    Raises:
+        Refused: another has started it, or a later one. That one reports; a word from here would speak of the other's work.
+    """
     try:
-        memory.note_started(key.number)
+        memory.start(key.number, durable=touches_node(work))
+    except TooLate as late:
+        raise Refused(str(late), node=key.node) from late
+    except (OSError, NodeProblem, MemoryDamaged) as problem:
+        return Outcome("error", f"The attempt was not started, because the agent could not note it: {problem}")
+    return None
+
+
+def _carry_out(key: AttemptKey, work: Work, fence: Fence, node: Local) -> Outcome:
+    try:
         if touches_node(work):
             fence.clear()
         return execute(work, node)

@@ -5,16 +5,18 @@ It is written before the process runs anything and removed when the process has 
 
 from __future__ import annotations
 
-import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from deployments.agent.memory import NodeMemory
+from deployments.agent.memory import NodeMemory, Occupied
 from deployments.connections import processes
 from deployments.connections.base import NodeProblem, ProcessMark
+
+logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
 
@@ -35,16 +37,48 @@ class Fence:
         """End what an earlier attempt left (TERM, then KILL); daemons of an attempt whose own process had ended stay.
 
         Raises:
-            Unfenced: it could not be ended.
+            Unfenced: it could not be ended, or nobody can tell what it was.
         """
-        with self._guard():
+        with self._memory.guard():
             left = self._read()
             if left is not None and processes.lives(left):
                 self._end(left)
             self._path.unlink(missing_ok=True)
 
-    def check(self) -> None:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         """See `Watch`."""
+        with self._memory.guard():
+            self._check()
+            yield
+
+    def begun(self, mark: ProcessMark) -> None:
+        """See `Watch`."""
+        with self._memory.guard():
+            self._check()
+            left = self._read()
+            if left is not None and processes.lives(left):
+                # An earlier try of this very attempt, which could not be ended.
+                raise _unfenced(left)
+            fresh = self._path.with_suffix(".new")
+            try:
+                fresh.write_text(json.dumps(asdict(mark)), encoding="ascii")
+                os.replace(fresh, self._path)
+            except OSError as error:
+                raise NodeProblem(f"The command was not started: {fresh} can't be written: {error.strerror}.") from error
+            self._mark = mark
+
+    def ended(self) -> None:
+        """See `Watch`. A later attempt's lock stays."""
+        try:
+            with self._memory.guard():
+                if self._mark is not None and self._read() == self._mark:
+                    self._path.unlink()
+        except (OSError, Occupied, Unfenced) as error:
+            # Its process has ended, so the next attempt finds nothing to end.
+            logger.warning("The lock of dispatch %s stays behind: %s", self._number, error)
+
+    def _check(self) -> None:
         if self._memory.highest() != self._number:
             raise NodeProblem("The attempt was ended: a later attempt was started on the node.")
         # An agent that was frozen after its claim may go on when its transaction is long over. Once something runs, the lease may run
@@ -52,41 +86,29 @@ class Fence:
         if self._mark is None and not self._leased():
             raise NodeProblem("The attempt was not started: its lease had run out before.")
 
-    def begun(self, mark: ProcessMark) -> None:
-        """See `Watch`."""
-        with self._guard():
-            self.check()
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(json.dumps(asdict(mark)), encoding="ascii")
-            os.replace(fresh, self._path)
-            self._mark = mark
-
-    def ended(self) -> None:
-        """See `Watch`. A later attempt's lock stays."""
-        with self._guard():
-            if self._mark is not None and self._read() == self._mark:
-                self._path.unlink()
-
     def _end(self, left: ProcessMark) -> None:
         try:
             gone = processes.end_group(left.group, GRACE_SECONDS)
         except PermissionError:
             gone = False
         if not gone:
-            raise Unfenced(f"unfenced: process group {left.group}, left by an earlier attempt, could not be ended. End it on the node.")
+            raise _unfenced(left)
 
     def _read(self) -> ProcessMark | None:
         try:
-            return ProcessMark(**json.loads(self._path.read_bytes()))
+            content = self._path.read_bytes()
         except FileNotFoundError:
             return None
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """One at a time, across threads and processes: the system lets go when a holder is killed."""
-        handle = os.open(self._memory.folder / "guard", os.O_RDWR | os.O_CREAT, 0o600)
+        # A power failure can leave it empty, or its bytes unwritten: then what it named is gone.
+        if not content.strip(b"\0"):
+            return None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+            return ProcessMark(**json.loads(content))
+        except (ValueError, TypeError) as error:
+            raise Unfenced(
+                f"unfenced: {self._path} can't be read. Delete it once nothing of an earlier attempt runs on the node."
+            ) from error
+
+
+def _unfenced(left: ProcessMark) -> Unfenced:
+    return Unfenced(f"unfenced: process group {left.group}, left by an earlier attempt, could not be ended. End it on the node.")

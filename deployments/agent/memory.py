@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from deployments.connections.base import folder_name
+from deployments.connections.base import NodeProblem, folder_name
+from deployments.connections.disk import flush, make_folders
 from deployments.core.errors import FuelwebError
+
+GUARD_SECONDS = 15.0
+"""How long the guard is waited for: longer than it takes to end what an earlier attempt left (TERM, then KILL)."""
 
 _DIGITS = 20
 _LENGTH = 4
+_STEP_SECONDS = 0.02
 
 
 class MemoryDamaged(FuelwebError):
     """What the agent remembers of the node can't be read."""
 
 
+class TooLate(FuelwebError):
+    """This dispatch, or a later one, was started on the node before."""
+
+
+class Occupied(NodeProblem):
+    """Another attempt is in the middle of something on the node, and does not end it."""
+
+
 class NodeMemory:
-    """A node's state folder. It outlives a kill of the agent (not each write a power failure: then its processes are gone too)."""
+    """A node's state folder, common to all agents that may serve the node from this machine. It outlives a kill of the agent.
+
+    What was started in earnest outlives a power failure too. Outcomes need not: an attempt without one is lost, and judged so.
+    """
 
     def __init__(self, state: Path, node: str) -> None:
         self.folder = state / folder_name(node)
         self._number, self._outcome = self.folder / "number", self.folder / "outcome"
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """One at a time on this node, across threads and processes: the system lets go when a holder is killed.
+
+        Raises:
+            Occupied: somebody holds it for longer than GUARD_SECONDS (frozen, or in a write that hangs).
+        """
+        handle = os.open(self.folder / "guard", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(handle, self.folder / "guard")
+            yield
+        finally:
+            os.close(handle)
 
     def highest(self) -> int:
         """The highest dispatch number started on this node; 0 if there was none.
@@ -36,17 +70,42 @@ class NodeMemory:
         except ValueError as error:
             raise MemoryDamaged(f"{self._number} holds no number: write the highest of the node's history there.") from error
 
-    def note_started(self, number: int) -> None:
-        """Remember it before anything runs. Always as long, in one write: a reader, or a kill, never meets half a number."""
-        try:
-            _overwrite(self._number, str(number).zfill(_DIGITS).encode())
-        except FileNotFoundError:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _overwrite(self._number, str(number).zfill(_DIGITS).encode(), new=True)
+    def check(self, number: int) -> None:
+        """Whether this dispatch could still be started: a cheap answer before the claim, which `start` gives again for good.
 
-    def keep_outcome(self, sealed: bytes) -> None:
-        """Keep the sealed outcome of the attempt last started, until the next one is kept."""
-        _overwrite(self._outcome, len(sealed).to_bytes(_LENGTH, "big") + sealed)
+        Raises:
+            TooLate: it, or a later one, was started before.
+            MemoryDamaged: see `highest`.
+        """
+        highest = self.highest()
+        if number <= highest:
+            raise TooLate(f"Dispatch {number} comes too late: dispatch {highest} was started already.")
+
+    def start(self, number: int, *, durable: bool = True) -> None:
+        """Note that this dispatch is started; before anything of it runs. Of all who try, on whatever message, one succeeds.
+
+        Args:
+            durable: it is to outlive a power failure. (A flush of the disk is milliseconds; what does nothing there needs none.)
+
+        Raises:
+            TooLate: it, or a later one, was started before.
+            MemoryDamaged: see `highest`.
+            Occupied: see `guard`.
+        """
+        make_folders(self.folder, 0o700)
+        with self.guard():
+            self.check(number)
+            new = not self._number.exists()
+            # Always as long, in one write: a reader, or a kill, never meets half a number.
+            _overwrite(self._number, str(number).zfill(_DIGITS).encode(), durable=durable or new)
+            if new:
+                flush(self.folder)
+
+    def keep_outcome(self, number: int, sealed: bytes) -> None:
+        """Keep the sealed outcome of this dispatch until the next one is kept, if it is the one last started."""
+        with self.guard():
+            if number == self.highest():
+                _overwrite(self._outcome, len(sealed).to_bytes(_LENGTH, "big") + sealed, durable=False)
 
     def outcome(self) -> bytes | None:
         """The sealed outcome last kept. One that was being written, or cut off by a kill, does not open."""
@@ -57,13 +116,23 @@ class NodeMemory:
         return content[_LENGTH:][: int.from_bytes(content[:_LENGTH], "big")]
 
 
-def _overwrite(path: Path, content: bytes, *, new: bool = False) -> None:
+def _lock(handle: int, path: Path) -> None:
+    until = time.monotonic() + GUARD_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise Occupied(f"unfenced: an earlier attempt is still at work on the node (see who holds {path}).") from error
+        time.sleep(_STEP_SECONDS)
+
+
+def _overwrite(path: Path, content: bytes, *, durable: bool) -> None:
     # In place: file systems flush a file that is cut off or replaced to the disk at once, and that is a millisecond for each attempt.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.pwrite(handle, content, 0)
-        if new:
-            # Else a power failure soon after could leave it empty.
-            os.fsync(handle)
+        if durable:
+            os.fdatasync(handle)
     finally:
         os.close(handle)

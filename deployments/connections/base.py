@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import quote
 
 from deployments.core.errors import FuelwebError
-
-OUTPUT_BYTES = 4096
-"""How much of a command's output is kept: its end."""
 
 How = Literal["exited", "timed out", "halted"]
 
@@ -49,11 +47,14 @@ class ProcessMark:
 class Watch(Protocol):
     """Is told of the process that runs on the node, so that it can be ended even if this agent is killed."""
 
-    def check(self) -> None:
-        """Raises NodeProblem if the attempt may do nothing more on its node: a later one was started there."""
+    def alone(self) -> AbstractContextManager[None]:
+        """What is done within it is done by no other attempt on this node at the same time.
+
+        Raises NodeProblem if the attempt may do nothing more on its node: a later one was started there.
+        """
 
     def begun(self, mark: ProcessMark) -> None:
-        """The process exists, but has not run anything yet; it runs nothing if this raises (as `check` does) or never returns."""
+        """The process exists, but has not run anything yet; it runs nothing if this raises (as `alone` does) or never returns."""
 
     def ended(self) -> None:
         """The process has ended; daemons it left are its result and stay."""

@@ -9,15 +9,22 @@ import pwd
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
 from deployments.connections import processes
-from deployments.connections.base import OUTPUT_BYTES, Ended, FileSpec, How, NodeProblem, Watch, folder_name
+from deployments.connections.base import Ended, FileSpec, How, NodeProblem, Watch, folder_name
+from deployments.connections.disk import flush, make_folders
+from deployments.connections.output import Output
 
 _GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")
 """The process waits for a line before it becomes the command: if the agent is killed before the mark is written, nothing has run."""
+
+_LOOK_SECONDS = 0.5
+"""How often the size of a command's output is looked at."""
 
 _KEPT_VARIABLES = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "http_proxy", "https_proxy", "no_proxy",
@@ -48,30 +55,27 @@ class Local:
         self._changed = threading.Event()
 
     def run(self, argv: Sequence[str], *, timeout: float, cwd: str = "/", env: Mapping[str, str] | None = None) -> Ended:
-        with tempfile.TemporaryFile() as output:
-            process = self._start(argv, cwd, env or {}, output)
+        with Output() as output:
+            process = self._start(argv, cwd, env or {}, output.file)
             try:
                 self._open_gate(process)
-                how = self._wait(process.pid, timeout)
-            finally:
-                exit_code = process.wait()
+            except BaseException:
+                # It was not let through, so it ends by itself.
+                process.wait()
+                raise
+            how = self._wait(process.pid, timeout, output)
+            exit_code = process.wait()
             if self._watch is not None:
                 self._watch.ended()
-            return Ended(how, exit_code, _tail(output))
+            return Ended(how, exit_code, output.tail())
 
     def put(self, file: FileSpec) -> bool:
         path = self._path(file.path)
-        if self._watch is not None:
-            self._watch.check()
         try:
-            if not file.overwrite and path.exists():
-                return False
-            if file.parents or self._rooted:
-                _make_folders(path.parent, file.dir_permissions)
-            self._replace(path, file)
+            with self._watch.alone() if self._watch is not None else nullcontext():
+                return self._put(path, file)
         except OSError as error:
             raise NodeProblem(f"{file.path} could not be written: {error.strerror or error}.", node=self._node) from error
-        return True
 
     def pause(self, seconds: float) -> bool:
         return not self._halted.wait(seconds)
@@ -88,10 +92,23 @@ class Local:
         around = {**kept, "FUELWEB_NODE": self._node, "FUELWEB_ROOT": str(self._base), **self._told, **env}
         try:
             return subprocess.Popen(
-                [*_GATE, *argv], cwd=folder, env=around, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
-            )
+                [*_GATE, *argv], cwd=folder, env=around, start_new_session=True,
+                bufsize=0, stdin=subprocess.PIPE, stdout=output, stderr=output,
+            )  # fmt: skip
         except OSError as error:
             raise NodeProblem(f"{argv[0]} could not be started in {cwd}: {error.strerror or error}.", node=self._node) from error
+
+    def _put(self, path: Path, file: FileSpec) -> bool:
+        if path.is_dir():
+            raise OSError("it is a folder")
+        if not file.overwrite and os.path.lexists(path):
+            return False
+        if self._rooted and not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self._base)):
+            raise OSError("a link on the way leads out of the folder that stands for the node")
+        if file.parents or self._rooted:
+            make_folders(path.parent, file.dir_permissions)
+        self._replace(path, file)
+        return True
 
     def _open_gate(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None  # noqa: S101 - it is a pipe
@@ -102,22 +119,30 @@ class Local:
             if self._watch is not None:
                 self._watch.begun(mark)
             if not self._halted.is_set():
-                gate.write(b"go\n")
+                # If somebody has killed the process meanwhile, its exit code tells.
+                with suppress(BrokenPipeError):
+                    gate.write(b"go\n")
 
-    def _wait(self, pid: int, timeout: float) -> How:
+    def _wait(self, pid: int, timeout: float, output: Output) -> How:
         """Until the process has ended, time is up or the attempt is to end; in the last two cases its whole group is ended.
 
         The process isn't reaped here: until then its number, which is its group's, can't be given to another.
+
+        Raises:
+            NodeProblem: it could not be ended. The watch isn't told that it has: the next attempt finds its mark.
         """
         over = threading.Event()
         self._changed.clear()
         waiter = threading.Thread(target=self._see_end, args=(pid, over), name=f"end of {pid}", daemon=True)
         waiter.start()
-        if not self._halted.is_set():
-            self._changed.wait(timeout)
+        until = time.monotonic() + timeout
+        while not (self._halted.is_set() or self._changed.wait(min(_LOOK_SECONDS, max(0.0, until - time.monotonic())))):
+            output.look()
+            if time.monotonic() >= until:
+                break
         how: How = "halted" if self._halted.is_set() else "exited" if over.is_set() else "timed out"
-        if not over.is_set():
-            processes.end_group(pid, self._grace)
+        if not over.is_set() and not _ended(pid, self._grace):
+            raise NodeProblem(f"unfenced: the command could not be ended; end process group {pid} on the node.", node=self._node)
         waiter.join()
         return how
 
@@ -130,34 +155,29 @@ class Local:
         return self._base / posixpath.normpath("/" + path).lstrip("/")
 
     def _replace(self, path: Path, file: FileSpec) -> None:
-        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".fuelweb-")
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(file.data)
-                os.fchmod(stream.fileno(), file.permissions)
                 if not self._rooted and (file.user_owner or file.group_owner):
                     os.fchown(stream.fileno(), _uid(file.user_owner), _gid(file.group_owner))
+                # After the owner: a change of owner takes set-user-id away.
+                os.fchmod(stream.fileno(), file.permissions)
+                # Or a power failure soon after could leave an empty file where a `ready` is recorded.
+                stream.flush()
+                os.fsync(stream.fileno())
             os.replace(fresh, path)
         except BaseException:
             os.unlink(fresh)
             raise
+        flush(path.parent)
 
 
-def _tail(output: IO[bytes]) -> str:
-    size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - OUTPUT_BYTES))
-    text = output.read().decode(errors="replace")
-    return text if size <= OUTPUT_BYTES else text.partition("\n")[2] or text
-
-
-def _make_folders(folder: Path, permissions: int) -> None:
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(exist_ok=True)
-        each.chmod(permissions)
+def _ended(group: int, grace: float) -> bool:
+    try:
+        return processes.end_group(group, grace)
+    except PermissionError:
+        return False
 
 
 def _uid(name: str | None) -> int:

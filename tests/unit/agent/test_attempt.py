@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
 from deployments.agent import attempt as attempt_module
-from deployments.agent.attempt import Agent, Refused
-from deployments.agent.config import AgentConfig, BadEnvironment
-from deployments.agent.fence import Fence, Unfenced
+from deployments.agent.attempt import Refused
 from deployments.agent.leases import Leases
-from deployments.agent.memory import NodeMemory
-from deployments.agent.presence import sealed_heartbeat
-from deployments.connections import processes
-from deployments.connections.base import NodeProblem
-from deployments.connections.local import Local
 from deployments.executors.base import Outcome
-from deployments.wire.broker import Claim, Receipt
+from deployments.wire.broker import Claim
 from deployments.wire.memory_broker import MemoryBroker
-from deployments.wire.messages import AttemptKey, Report, Work
-from deployments.wire.sealing import NodeKeys
-
-KEYS = NodeKeys("secret")
-TX, EPOCH = 1, 1
-
-
-class Flaky(MemoryBroker):
-    """Loses the answers of its first calls: the step is done, and nobody hears of it."""
-
-    def __init__(self) -> None:
-        super().__init__(time.time)
-        self.lost_claims = self.lost_reports = 0
-
-    def claim(self, key: AttemptKey, token: str, lease_seconds: float, started: bytes) -> Claim:
-        answer = super().claim(key, token, lease_seconds, started)
-        if self.lost_claims:
-            self.lost_claims -= 1
-            raise RedisGone("gone")
-        return answer
-
-    def report(self, key: AttemptKey, body: bytes) -> Receipt:
-        if self.lost_reports:
-            self.lost_reports -= 1
-            raise RedisGone("gone")
-        return super().report(key, body)
-
-
-class Rig:
-    """An agent with its folders, and an owner who permits."""
-
-    def __init__(self, folder: Path) -> None:
-        self.state, self.root = folder / "state", folder / "nodes"
-        self.broker = Flaky()
-        self.broker.vouch(TX, EPOCH)
-        self.agent = Agent(AgentConfig("unix:///none", KEYS, self.state, fleet="f", root=self.root), self.broker)
-
-    def key(self, number: int, node: str = "7") -> AttemptKey:
-        return AttemptKey(TX, run=number, attempt=1, node=node, number=number)
-
-    def permit(self, number: int, **work: Any) -> tuple[AttemptKey, bytes]:
-        key = self.key(number)
-        assert self.broker.permit(EPOCH, [key]) == [True]
-        return key, KEYS.seal_work(key, Work(**{"task": "t", "type": "shell", **work}))
-
-    def run(self, number: int, cmd: str = "true", **work: Any) -> str:
-        key, payload = self.permit(number, parameters={"cmd": cmd, "retries": 0}, **work)
-        return self.agent.attempt(key, payload)[0].state
-
-    def reports(self) -> list[Report]:
-        return [KEYS.open_report(entry.node, entry.body) for entry in self.broker.drain(TX)]
-
-    def memory(self) -> NodeMemory:
-        return NodeMemory(self.state, "7")
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path)
+from deployments.wire.messages import AttemptKey
+from tests.unit.agent.rig import EPOCH, TX, Rig
 
 
 class TestAnAttempt:
@@ -167,14 +99,14 @@ class TestAnAttempt:
         assert state == {"rehearsal": "ready", "noop": "skipped"}[mode]
         assert rig.memory().highest() == 1
         assert not rig.root.exists()
-        assert sorted(entry.name for entry in (rig.state / "7").iterdir()) == ["number", "outcome"]
+        assert sorted(entry.name for entry in (rig.state / "7").iterdir()) == ["guard", "number", "outcome"]
 
     def test_a_broken_state_folder_is_an_error_and_not_a_silence(self, rig: Rig) -> None:
         rig.state.mkdir()
         (rig.state / "7").mkdir()
         (rig.state / "7" / "guard").mkdir()
         assert rig.run(1) == "error"
-        assert rig.reports()[-1].reason.startswith("The agent failed: IsADirectoryError")
+        assert "was not started, because the agent could not note it: [Errno 21] Is a directory" in rig.reports()[-1].reason
 
     @pytest.mark.parametrize("summary", [{"at": object()}, {"bytes": b"\xff"}])
     def test_a_summary_that_can_t_be_sent_is_an_error_and_not_a_silence(
@@ -245,145 +177,3 @@ class TestLeasesOfRunningAttempts:
         time.sleep(0.5)
         assert broker.leased([key]) == [False]
         assert not halted.is_set()
-
-
-class TestTheFence:
-    @pytest.fixture
-    def left(self, rig: Rig) -> Iterator[subprocess.Popen[bytes]]:
-        """The process of an attempt whose agent was killed; its lock is there."""
-        process = subprocess.Popen(["/bin/sleep", "30"], start_new_session=True)
-        memory = rig.memory()
-        memory.note_started(1)
-        mark = processes.mark(process.pid)
-        assert mark is not None
-        Fence(memory, 1, lambda: True).begun(mark)
-        yield process
-        process.kill()
-        process.wait()
-
-    def test_ends_what_a_killed_agent_left_before_anything_runs(self, rig: Rig, left: subprocess.Popen[bytes]) -> None:
-        assert (
-            rig.run(2, f"kill -0 {left.pid} 2>/dev/null && ! grep -q Z /proc/{left.pid}/stat && touch $FUELWEB_ROOT/beside; true")
-            == "ready"
-        )
-        assert left.wait(1) == -15
-        assert not (rig.root / "7" / "beside").exists()
-
-    def test_an_attempt_fails_where_that_is_impossible(
-        self, rig: Rig, left: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def not_ours(group: int, grace: float) -> bool:
-            raise PermissionError
-
-        monkeypatch.setattr(processes, "end_group", not_ours)
-        key, payload = rig.permit(2, parameters={"cmd": "touch $FUELWEB_ROOT/ran"})
-        outcome, _ = rig.agent.attempt(key, payload)
-        assert (outcome.state, outcome.reason[:9]) == ("error", "unfenced:")
-        assert str(left.pid) in outcome.reason
-        assert not (rig.root / "7" / "ran").exists()
-        with pytest.raises(Unfenced):
-            Fence(rig.memory(), 3, lambda: True).clear()
-
-    @pytest.mark.parametrize("change", ['"start": 1', '"boot": "another"'])
-    def test_never_ends_a_process_that_only_has_the_same_number(self, rig: Rig, left: subprocess.Popen[bytes], change: str) -> None:
-        lock = rig.state / "7" / "attempt.lock"
-        name = change.split(":")[0]
-        parts = [change if part.strip().startswith(name) else part for part in lock.read_text().strip("{}").split(",")]
-        lock.write_text("{" + ",".join(parts) + "}")
-        assert rig.run(2) == "ready"
-        assert left.poll() is None
-
-    def test_an_attempt_that_is_no_longer_the_node_s_last_may_do_nothing_more(self, rig: Rig) -> None:
-        memory = rig.memory()
-        memory.note_started(1)
-        earlier = Local("7", root=rig.root, watch=Fence(memory, 1, lambda: True))
-        memory.note_started(2)
-        with pytest.raises(NodeProblem, match="a later attempt was started"):
-            earlier.run(["/usr/bin/touch", "ran"], timeout=5)
-        assert not (rig.root / "7" / "ran").exists()
-
-    def test_an_earlier_attempt_does_not_remove_a_later_one_s_lock(self, rig: Rig, left: subprocess.Popen[bytes]) -> None:
-        mine = processes.mark(os.getpid())
-        assert mine is not None
-        early = Fence(rig.memory(), 1, lambda: True)
-        early.begun(mine)
-        rig.memory().note_started(2)
-        other = processes.mark(left.pid)
-        assert other is not None
-        Fence(rig.memory(), 2, lambda: True).begun(other)
-        early.ended()
-        assert (rig.state / "7" / "attempt.lock").exists()
-
-    def test_daemons_of_an_attempt_that_has_ended_stay(self, rig: Rig) -> None:
-        assert rig.run(1, "sleep 30 & echo $! > $FUELWEB_ROOT/daemon") == "ready"
-        daemon = int((rig.root / "7" / "daemon").read_text())
-        try:
-            assert rig.run(2) == "ready"
-            assert processes.start_time(daemon) is not None
-        finally:
-            os.kill(daemon, 9)
-
-
-class TestTheHeartbeat:
-    def test_tells_the_last_outcome_until_the_next_attempt_starts(self, rig: Rig) -> None:
-        memory = rig.memory()
-        beat = KEYS.open_heartbeat("7", sealed_heartbeat(memory, KEYS, "7", places=2, free=1))
-        assert (beat.number, beat.outcome, beat.places, beat.free) == (0, None, 2, 1)
-        rig.run(3, "exit 5")
-        beat = KEYS.open_heartbeat("7", sealed_heartbeat(memory, KEYS, "7", places=2, free=2))
-        assert beat.number == 3
-        assert beat.outcome == rig.reports()[-1]
-        memory.note_started(4)
-        beat = KEYS.open_heartbeat("7", sealed_heartbeat(memory, KEYS, "7", places=2, free=2))
-        assert (beat.number, beat.outcome) == (4, None)
-
-    def test_a_shorter_outcome_leaves_nothing_of_a_longer_one(self, rig: Rig) -> None:
-        memory = rig.memory()
-        memory.note_started(1)
-        for kept in (b"a long outcome", b"short", b""):
-            memory.keep_outcome(kept)
-            assert memory.outcome() == kept
-
-    def test_an_outcome_cut_off_by_a_kill_is_none(self, rig: Rig) -> None:
-        rig.run(1)
-        file = rig.state / "7" / "outcome"
-        for length in (0, 2, 20):
-            os.truncate(file, length)
-            assert KEYS.open_heartbeat("7", sealed_heartbeat(rig.memory(), KEYS, "7", 1, 1)).outcome is None
-
-    def test_of_a_node_with_another_key_has_no_outcome(self, rig: Rig) -> None:
-        rig.run(1)
-        others = NodeKeys("another")
-        assert others.open_heartbeat("7", sealed_heartbeat(rig.memory(), others, "7", 1, 1)).outcome is None
-
-
-class TestConfiguration:
-    FULL = {"FUELWEB_REDIS_URL": "unix:///r", "FUELWEB_WIRE_SECRET": "s", "FUELWEB_AGENT_NODE": "7"}
-
-    def test_an_agent_reads_its_environment(self) -> None:
-        config = AgentConfig.from_environment({**self.FULL, "FUELWEB_HOME": "/h", "FUELWEB_AGENT_ROOT": "/r"})
-        assert (config.redis_url, config.node, config.fleet) == ("unix:///r", "7", None)
-        assert (config.state, config.root) == (Path("/h/agents"), Path("/r"))
-        assert AgentConfig.from_environment({**self.FULL, "FUELWEB_AGENT_STATE": "/s"}).state == Path("/s")
-
-    def test_one_key_opens_one_node(self) -> None:
-        config = AgentConfig.from_environment({**self.FULL, "FUELWEB_NODE_KEY": "ab" * 32})
-        assert config.keys.key("7") == bytes.fromhex("ab" * 32)
-        with pytest.raises(Exception, match="no key for node 8"):
-            config.keys.key("8")
-
-    @pytest.mark.parametrize(
-        ("change", "says"),
-        [
-            ({"FUELWEB_REDIS_URL": ""}, "Set FUELWEB_REDIS_URL"),
-            ({"FUELWEB_WIRE_SECRET": ""}, "Set FUELWEB_WIRE_SECRET"),
-            ({"FUELWEB_NODE_KEY": "short"}, "64 hexadecimal digits"),
-            ({"FUELWEB_AGENT_NODE": ""}, "either FUELWEB_AGENT_NODE or FUELWEB_FLEET"),
-            ({"FUELWEB_FLEET": "f"}, "either FUELWEB_AGENT_NODE or FUELWEB_FLEET"),
-            ({"FUELWEB_GONE_AFTER": "soon"}, "FUELWEB_GONE_AFTER must be a number of seconds greater than 0, not 'soon'"),
-            ({"FUELWEB_GONE_AFTER": "-1"}, "FUELWEB_GONE_AFTER must be a number"),
-        ],
-    )
-    def test_what_is_missing_is_said(self, change: dict[str, str], says: str) -> None:
-        with pytest.raises(BadEnvironment, match=says):
-            AgentConfig.from_environment({**self.FULL, **change})

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from deployments.connections import output as output_module
 from deployments.connections import processes
-from deployments.connections.base import OUTPUT_BYTES, FileSpec, NodeProblem, ProcessMark, folder_name
+from deployments.connections.base import FileSpec, NodeProblem, ProcessMark, folder_name
 from deployments.connections.local import Local
+from deployments.connections.output import OUTPUT_BYTES
 
 
 class Recorder:
@@ -23,12 +29,19 @@ class Recorder:
         self.told: list[str] = []
         self.mark: ProcessMark | None = None
 
-    def check(self) -> None:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        self._check()
+        self.told.append("alone")
+        yield
+        self.told.append("not alone")
+
+    def _check(self) -> None:
         if self.refuses:
             raise NodeProblem("not any more")
 
     def begun(self, mark: ProcessMark) -> None:
-        self.check()
+        self._check()
         self.mark = mark
         self.told.append("begun")
 
@@ -73,6 +86,16 @@ class TestRunning:
         assert len(output) <= OUTPUT_BYTES
         assert output.startswith("line ")
         assert output.endswith("line 1999\n")
+
+    def test_an_endless_output_gives_the_disk_back_while_the_command_runs(self, local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(output_module, "MOST_BYTES", 2**20)
+        flood = "yes 'a line of the flood' | head -n 200000"
+        wait = "while [ $(stat -L -c %b /proc/$$/fd/1) -gt 2048 ]; do sleep 0.05; done"
+        how, code, output = _sh(local, f"{flood}; {wait}; echo the end", timeout=60)
+        assert (how, code) == ("exited", 0)
+        assert output.startswith("a line of the flood\n")
+        assert output.endswith("a line of the flood\nthe end\n")
+        assert len(output) <= OUTPUT_BYTES
 
     def test_finds_its_node_and_root_but_no_secrets(self, local: Local, node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FUELWEB_WIRE_SECRET", "hush")
@@ -125,6 +148,32 @@ class TestEnding:
         output = _sh(local, "(trap '' TERM; while :; do sleep 0.1; done) & echo $!; sleep 30", timeout=0.3)[2]
         assert _gone(int(output))
 
+    def test_what_can_t_be_ended_is_an_error_and_no_endless_wait(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def not_ours(group: int, grace: float) -> bool:
+            groups.append(group)
+            raise PermissionError
+
+        groups: list[int] = []
+        watch = Recorder()
+        with monkeypatch.context() as patch, pytest.raises(NodeProblem, match="^unfenced: the command could not be ended; end process"):
+            patch.setattr(processes, "end_group", not_ours)
+            _sh(Local("7", root=tmp_path, watch=watch), "sleep 300", timeout=0.2)
+        assert watch.told == ["begun"], "the next attempt must find its mark"
+        assert watch.mark is not None
+        assert processes.lives(watch.mark)
+        assert processes.end_group(groups[0], 5.0)
+
+    def test_a_process_that_is_killed_at_the_gate_is_a_failed_command(self, tmp_path: Path) -> None:
+        class Kills(Recorder):
+            def begun(self, mark: ProcessMark) -> None:
+                super().begun(mark)
+                os.killpg(mark.group, 9)
+                assert _gone(mark.group)
+
+        watch = Kills()
+        assert _sh(Local("7", root=tmp_path, watch=watch), "touch ran")[:2] == ("exited", -9)
+        assert watch.told == ["begun", "ended"]
+
     def test_halting_ends_what_runs_and_starts_nothing_more(self, local: Local, node: Path) -> None:
         threading.Timer(0.3, local.halt).start()
         assert _sh(local, "sleep 30")[:2] == ("halted", -15)
@@ -161,7 +210,6 @@ import os
 from pathlib import Path
 from deployments.connections.local import Local
 class Dies:
-    def check(self): pass
     def begun(self, mark): os.kill(os.getpid(), 9)
     def ended(self): pass
 Local("7", root=Path({str(tmp_path)!r}), watch=Dies()).run(["/usr/bin/touch", "ran"], timeout=5)
@@ -224,6 +272,77 @@ class TestPutting:
     def test_never_leaves_the_root(self, local: Local, node: Path) -> None:
         local.put(FileSpec("../../../escaped", b"x"))
         assert (node / "escaped").exists()
+
+    def test_through_no_link_either(self, local: Local, node: Path, tmp_path: Path) -> None:
+        local.put(FileSpec("/x", b""))
+        (node / "out").symlink_to(tmp_path)
+        (node / "in").symlink_to(node)
+        with pytest.raises(NodeProblem, match=r"^/out/a/b could not be written: a link on the way leads out of the folder"):
+            local.put(FileSpec("/out/a/b", b""))
+        assert not (tmp_path / "a").exists()
+        assert local.put(FileSpec("/in/b", b"fine"))
+        assert (node / "b").read_bytes() == b"fine"
+
+    def test_puts_a_file_in_the_place_of_a_link_and_leaves_what_it_led_to(self, local: Local, node: Path) -> None:
+        local.put(FileSpec("/target", b"old"))
+        (node / "link").symlink_to(node / "target")
+        (node / "broken").symlink_to(node / "nothing")
+        assert not local.put(FileSpec("/broken", b"new", overwrite=False))
+        assert local.put(FileSpec("/link", b"new"))
+        assert ((node / "target").read_bytes(), (node / "link").read_bytes()) == (b"old", b"new")
+        assert not (node / "link").is_symlink()
+
+    @pytest.mark.parametrize("overwrite", [True, False])
+    def test_a_folder_is_no_file(self, local: Local, node: Path, overwrite: bool) -> None:
+        (node / "etc").mkdir(parents=True)
+        with pytest.raises(NodeProblem, match=r"^/etc could not be written: it is a folder\.$"):
+            local.put(FileSpec("/etc", b"", overwrite=overwrite))
+        assert list(node.iterdir()) == [node / "etc"]
+
+    def test_a_name_may_be_as_long_as_names_can_be(self, local: Local, node: Path) -> None:
+        name = "n" * 255
+        assert local.put(FileSpec(f"/{name}", b""))
+        assert [entry.name for entry in node.iterdir()] == [name]
+
+    def test_what_was_written_outlives_a_power_failure(self, local: Local, node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was flushed before the file got its name, and after."""
+        flushed: list[tuple[str, bool]] = []
+        sync = os.fsync
+
+        def fsync(handle: int) -> None:
+            sync(handle)
+            flushed.append((os.readlink(f"/proc/self/fd/{handle}"), (node / "etc" / "x").exists()))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        local.put(FileSpec("/etc/x", b"data"))
+        files = [(Path(path).name.startswith(".fuelweb-"), there) for path, there in flushed if Path(path).parent == node / "etc"]
+        assert files == [(True, False)]
+        assert flushed[-1] == (str(node / "etc"), True)
+        assert (str(node), False) in flushed, "the new folder's own name"
+
+    def test_nobody_else_may_be_at_it_meanwhile(self, tmp_path: Path) -> None:
+        watch = Recorder()
+        Local("7", root=tmp_path, watch=watch).put(FileSpec("/x", b""))
+        assert watch.told == ["alone", "not alone"]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+    def test_a_new_owner_does_not_cost_the_set_user_id_bit(self, tmp_path: Path) -> None:
+        Local("7").put(FileSpec(f"{tmp_path}/x", b"", permissions=0o4755, user_owner="1", group_owner="1"))
+        assert (stat.S_IMODE((tmp_path / "x").stat().st_mode), (tmp_path / "x").stat().st_uid) == (0o4755, 1)
+
+    def test_a_full_disk_leaves_the_old_file(self, local: Local, node: Path) -> None:
+        local.put(FileSpec("/x", b"old"))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            with pytest.raises(NodeProblem, match=r"^/x could not be written: File too large\.$"):
+                local.put(FileSpec("/x", b"n" * 5000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, before)
+        assert (node / "x").read_bytes() == b"old"
+        assert [entry.name for entry in node.iterdir()] == ["x"]
 
     def test_says_why_it_could_not(self, tmp_path: Path) -> None:
         real = Local("7")
