@@ -5,6 +5,7 @@ It uses the same commands as a person would, and shows them.
 
 from __future__ import annotations
 
+import argparse
 import os
 import pty
 import re
@@ -61,11 +62,11 @@ class Demo:
         self._manage("deploy", "shop", "--graph", "teardown", "--watch")
         self._check_gone(balancer)
         self._stop_server()
-        _say(f"\nEverything worked, in {time.monotonic() - started:.0f} seconds. Now yours: script/server, and examples/shop/cluster.yaml.")
+        _say(f"\nEverything worked, in {time.monotonic() - started:.0f} seconds. Now yours: script/server, and docs/tutorial.md.")
 
     def clean(self) -> None:
         """End whatever still runs and remove every trace."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         if self._server is not None and self._server.poll() is None:
             # Twice: it is not to wait for what runs.
@@ -207,7 +208,13 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Exit status: 0 if everything worked."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    argparse.ArgumentParser(
+        prog="script/demo",
+        description="Deploys a small web shop on six nodes, each of them a folder, looks at its pages, and takes it down again. It needs "
+        "about half a minute, uses a folder and ports of its own, and leaves nothing behind.",
+    ).parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     demo = Demo(Path(tempfile.mkdtemp(prefix="fuelweb-demo-")))
     try:
         demo.run()
@@ -215,8 +222,12 @@ def main() -> int:
         print(f"The demonstration failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        print("Interrupted: everything is being removed.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Nobody reads any more; nor can Python tell them so when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     finally:
         demo.clean()
     return 0

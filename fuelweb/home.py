@@ -45,9 +45,10 @@ def redis_socket(home: Path) -> Path:
     link = home / "run"
     if not link.is_dir():
         prepare(home)
-        # A temporary folder may have been cleaned away; another process may be making the link at this moment.
-        link.unlink(missing_ok=True)
-        with contextlib.suppress(FileExistsError):
+        # A temporary folder may have been cleaned away; another process may be making the link at this moment. Where there can be no
+        # link, the first who needs the socket will say so.
+        with contextlib.suppress(OSError):
+            link.unlink(missing_ok=True)
             link.symlink_to(tempfile.mkdtemp(prefix="fuelweb-"))
     return Path(os.path.realpath(link)) / "redis.sock"
 

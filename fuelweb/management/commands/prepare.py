@@ -24,7 +24,8 @@ class Command(FuelwebCommand):
             call_command("migrate", verbosity=0, interactive=False)
             generated = ensure_admin(os.environ.get("FUELWEB_ADMIN_PASSWORD", ""))
         except DatabaseError as error:
-            raise CommandError(f"The database can't be used: {str(error).strip()}") from error
+            said = " ".join(str(error).split())
+            raise CommandError(f"The database can't be used: is it there, and does DATABASE_URL name it? ({said})") from error
         finally:
             connection.close()
         if generated:

@@ -11,10 +11,10 @@ import urllib.error
 import urllib.request
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -47,12 +47,19 @@ class Command(FuelwebCommand):
         home.prepare(settings.FUELWEB_HOME)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupt)
-        with _only_one(settings.FUELWEB_HOME / "server.lock"):
+        # Whoever has it ignored (nohup) means the server to outlive its terminal.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._interrupt)
+        with _only_one(settings.FUELWEB_HOME / "server.lock") as lock:
+            port = _free_port(port)
+            flower_port = _free_port(port + 1) if flower else None
+            lock.write(f"http://127.0.0.1:{port}")
+            lock.flush()
             if ended := leftovers.end(settings.FUELWEB_HOME / "processes"):
                 self._say(f"ended {ended} processes that an earlier server had left")
             supervisor = Supervisor(settings.FUELWEB_HOME / "logs", self._say, settings.FUELWEB_HOME / "processes")
             try:
-                self._bring_up(supervisor, _free_port(port), flower)
+                self._bring_up(supervisor, port, flower_port)
                 while not self.interrupts:
                     supervisor.keep_alive()
                     time.sleep(0.2)
@@ -63,7 +70,8 @@ class Command(FuelwebCommand):
                 supervisor.kill()
 
     # -- coming up --------------------------------------------------------------------------------------------------------
-    def _bring_up(self, supervisor: Supervisor, port: int, flower: bool) -> None:
+    def _bring_up(self, supervisor: Supervisor, port: int, flower_port: int | None) -> None:
+        self._say(f"starting; what the processes say is in {settings.FUELWEB_HOME / 'logs'}")
         env = {"FUELWEB_HOME": str(settings.FUELWEB_HOME), "DJANGO_SETTINGS_MODULE": "fuelweb.settings"}
         if not os.environ.get("REDIS_URL"):
             self._start_redis(supervisor)
@@ -77,10 +85,10 @@ class Command(FuelwebCommand):
         if self.interrupts:
             return
         self._say(f"ready http://127.0.0.1:{port}")
-        if flower:
-            child, password = system.flower_child(settings.BASE_DIR, _free_port(port + 1), env)
+        if flower_port is not None:
+            child, password = system.flower_child(settings.BASE_DIR, flower_port, env)
             supervisor.start(child)
-            self._say(f"flower http://127.0.0.1:{port + 1} (user admin, password {password})")
+            self._say(f"flower http://127.0.0.1:{flower_port} (user admin, password {password})")
 
     def _start_redis(self, supervisor: Supervisor) -> None:
         path = home.redis_socket(settings.FUELWEB_HOME)
@@ -126,21 +134,32 @@ class Command(FuelwebCommand):
         self.interrupts += 1
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        # The terminal may have been closed; what runs is to end in order all the same.
+        with suppress(OSError):
+            self.stdout.write(line)
+            self.stdout.flush()
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold the lock that a second server on the same folder would need; the system frees it however this process ends."""
-    with path.open("w") as lock:
+def _only_one(path: Path) -> Iterator[IO[str]]:
+    """Hold the lock that a second server on the same folder would need; the system frees it however this process ends.
+
+    Into the file goes the address of who holds it.
+    """
+    try:
+        lock = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise CommandError(f"The folder {path.parent} can't be used ({error.strerror}): choose another with FUELWEB_HOME.") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            lock.seek(0)
             raise CommandError(
-                f"A server already runs on {settings.FUELWEB_HOME}: end it first, or choose another folder with FUELWEB_HOME."
+                f"A server already runs on {path.parent} ({lock.read()}): end it first, or choose another folder with FUELWEB_HOME."
             ) from error
-        yield
+        lock.truncate(0)
+        yield lock
 
 
 def _free_port(port: int) -> int:
@@ -149,7 +168,8 @@ def _free_port(port: int) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
-            raise CommandError(f"Port {port} can't be used: choose another with --port (0 = any that is free).") from error
+            reason = error.strerror if isinstance(error, OSError) else "there are 65,535"
+            raise CommandError(f"Port {port} can't be used ({reason}): choose another with --port (0 = any that is free).") from error
         return int(probe.getsockname()[1])
 
 
