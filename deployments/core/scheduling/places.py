@@ -157,9 +157,9 @@ class Places:
             waiting = self._waiting[task]
             if not self._starters or waiting[0][0] <= self._starters[0]:
                 node, turn = heappop(waiting)
-                run = self._run_at[turn]
-                self._is_waiting[run] = 0
-                if self.queued[run]:
+                passed_over = self._run_at[turn]
+                self._is_waiting[passed_over] = 0
+                if self.queued[passed_over]:
                     self._stir(node)
                 return None
         if not self._starters:
