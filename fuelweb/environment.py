@@ -23,8 +23,8 @@ def text(name: str, default: str = "") -> str:
 
 
 def names(name: str, default: list[str]) -> list[str]:
-    """What stands there with commas between."""
-    return list(_env.list(name, default=default))
+    """What stands there with commas between; an empty value means the default."""
+    return list(_env.list(name, default=default)) or default
 
 
 def switch(name: str, default: bool) -> bool:

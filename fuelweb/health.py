@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+PATH = "/health"
 
 
-def health(request: HttpRequest) -> JsonResponse:
+def answer_first(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware, the first of all: who watches the web asks by its address, by HTTP, whatever name and scheme others must use."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return health() if request.path_info == PATH else get_response(request)
+
+    return middleware
+
+
+def health() -> JsonResponse:
     """200 with `{"database": "ok", "redis": "ok"}`, or 503 with what is wrong in the place of `ok`."""
     state = {"database": _database(), "redis": _redis()}
     return JsonResponse(state, status=200 if set(state.values()) == {"ok"} else 503)

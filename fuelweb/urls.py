@@ -4,15 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from fuelweb.health import health
-
 admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "fuelweb"
 admin.site.index_title = "Clusters, graphs and their history"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("health", health, name="health"),
     path("admin/", admin.site.urls),
     path("api/", include("deployments.api.urls")),
     path("keystone/v2.0/", include("deployments.api.keystone")),

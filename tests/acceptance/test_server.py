@@ -43,7 +43,16 @@ class System:
         self.output = self.home.parent / f"output-{self._starts}"
         with self.output.open("wb") as output:
             command = [sys.executable, "manage.py", "server", "--port", "0", *options]
-            self.server = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=output, stderr=output, process_group=0)
+            self.server = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.env,
+                stdout=output,
+                stderr=output,
+                process_group=0,
+                # Whatever the tests were started from (nohup): a terminal does not have it ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+            )
         self.until(lambda: "ready " in self.said())
         return self.said().rpartition("ready ")[2].split()[0]
 

@@ -19,6 +19,13 @@ def test_health_is_good_while_database_and_redis_answer(client: Client, redis_ur
     assert (answer.status_code, answer.json()) == (200, {"database": "ok", "redis": "ok"})
 
 
+def test_health_is_told_under_any_name_and_without_https(client: Client, redis_url: str, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["fuelweb.example.org"]
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/health", headers={"host": "127.0.0.1:8000"}).status_code == 200
+    assert client.get("/admin/", headers={"host": "127.0.0.1:8000"}).status_code == 400
+
+
 def test_health_says_what_does_not_answer(client: Client, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     answer = client.get("/health")
