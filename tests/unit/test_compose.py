@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,34 @@ def test_every_service_is_there_and_has_a_health_check() -> None:
 def test_only_this_machine_reaches_the_published_ports() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"web": ["127.0.0.1:8000:8000"], "flower": ["127.0.0.1:5555:5555"]}
+
+
+def test_secrets_have_no_default_and_are_all_made_beforehand() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    needed = set(re.findall(r"\$\{(\w+):\?", text))
+    assert needed == {"POSTGRES_PASSWORD", "SECRET_KEY", "FUELWEB_WIRE_SECRET", "FUELWEB_ADMIN_PASSWORD", "FLOWER_PASSWORD"}
+    (made,) = re.findall(r"for name in (.*); do", text)
+    assert set(made.split()) == needed
+    assert ".env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_variable_that_is_handed_on_is_a_setting() -> None:
+    handed_on = set(SERVICES["web"]["environment"])
+    settings = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert {name for name in handed_on if f"`{name}`" not in settings} == set()
+
+
+def test_ours_can_gain_no_rights_and_leave_no_dead_processes() -> None:
+    for name in OURS:
+        assert SERVICES[name]["cap_drop"] == ["ALL"] and SERVICES[name]["init"] is True, name
+        assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_images_name_a_version() -> None:
+    images = [service["image"] for name, service in SERVICES.items() if name not in OURS]
+    images += re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(images) == 3
+    assert [image for image in images if not re.search(r":\d", image)] == []
 
 
 def test_flower_asks_for_a_password() -> None:
