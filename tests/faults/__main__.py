@@ -3,71 +3,99 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 import time
-from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
-import django
+from tests.faults import sensitivity
+from tests.faults.figures import Figures
+from tests.faults.player import Found, Player, surroundings
+from tests.faults.verdict import Verdict
+
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""Like `map`, in order, over all processes."""
 
 
 def main() -> int:
-    """0 if every seed has passed."""
+    """0 if every seed has passed; with `--break`, 0 if every breakage was noticed."""
+    arguments = _parse()
+    with surroundings(), _processes(arguments.processes) as spread:
+        return _break(arguments, spread) if arguments.breaks else _play(arguments, spread)
+
+
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/faults", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="how many (default 200)")
+    parser.add_argument("--seeds", type=int, default=None, metavar="N", help="how many (default 200; with --break 300 for each)")
     parser.add_argument("--from", type=int, default=1, dest="first", metavar="S", help="the first seed (default 1)")
+    parser.add_argument("--processes", type=int, default=None, metavar="N", help="how many at a time (default: one for each core)")
     parser.add_argument("--quiet", action="store_true", help="without any faults")
     parser.add_argument("--verbose", action="store_true", help="tell all that happens; for a seed that failed")
+    parser.add_argument(
+        "--break", action="append", default=[], dest="breaks", metavar="GUARD[+GUARD]",
+        help="take guards out of the product and play until that is noticed; `all` for the whole table, `list` to see it",
+    )  # fmt: skip
     arguments = parser.parse_args()
-    home = tempfile.mkdtemp(prefix="fuelweb-faults-")
-    os.environ |= {
-        "FUELWEB_HOME": home,
-        "DATABASE_URL": "sqlite://:memory:",
-        "DJANGO_SETTINGS_MODULE": "fuelweb.settings",
-        "LOG_LEVEL": "CRITICAL",
-    }
-    try:
-        django.setup()
-        return _play(arguments)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    arguments.processes = arguments.processes or (1 if arguments.verbose else len(os.sched_getaffinity(0)))
+    arguments.seeds = arguments.seeds or (300 if arguments.breaks else 200)
+    return arguments
 
 
-def _play(arguments: argparse.Namespace) -> int:
-    # Imported late: Django's models need its setup first, and that needs the environment of this run.
-    world, database = importlib.import_module("tests.faults.world"), importlib.import_module("tests.faults.database").Database()
-    story = print if arguments.verbose else None
-    began, failed = time.monotonic(), []
-    faults: Counter[str] = Counter()
-    seeds_with: Counter[str] = Counter()
-    failed_with: Counter[str] = Counter()
-    ends: Counter[str] = Counter()
-    runs = virtual = 0
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        verdict = world.simulate(seed, database, quiet=arguments.quiet, story=story)
-        faults += verdict.faults
-        ends += verdict.ends
-        runs, virtual = runs + verdict.runs, virtual + verdict.seconds
-        happened = [kind for kind, count in verdict.faults.items() if count]
-        seeds_with.update(happened)
-        if verdict.findings:
-            failed.append(seed)
-            failed_with.update(happened)
-            print(f"seed {seed} FAILED (script/faults --from {seed} --seeds 1 --verbose): {', '.join(sorted(happened)) or 'no faults'}")
-            for finding in verdict.findings[:8]:
-                print(f"    {finding}", flush=True)
-    print(f"\n{'kind of fault':<32}{'injected':>10}{'seeds':>8}{'failed':>8}")
-    for kind in sorted(faults):
-        print(f"{kind:<32}{faults[kind]:>10,}{seeds_with[kind]:>8,}{failed_with[kind]:>8,}")
-    seconds = time.monotonic() - began
-    ended = ", ".join(f"{count:,} {end}" for end, count in sorted(ends.items()))
-    print(f"\n{runs:,} attempts on nodes, {faults.total():,} faults; deployments: {ended}")
-    print(f"{virtual / 3600:.1f} virtual hours in {seconds:.0f} s ({arguments.seeds / seconds:.1f} seeds/s)")
-    print(f"{arguments.seeds - len(failed):,} passed, {len(failed):,} failed")
-    return 1 if failed else 0
+_player: Player | None = None
+
+
+def _start() -> None:
+    global _player  # noqa: PLW0603 - each process has one
+    _player = Player()
+
+
+def _played(seed: int, **how: Any) -> Verdict:
+    assert _player is not None
+    return _player.play(seed, **how)
+
+
+def _found(guards: tuple[str, ...], **how: int) -> Found:
+    assert _player is not None
+    return _player.find(guards, **how)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Spread]:
+    if count == 1:
+        _start()
+        yield map
+        return
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(count, context, _start) as pool:
+        yield pool.map
+
+
+def _play(arguments: argparse.Namespace, spread: Spread) -> int:
+    figures, began = Figures(), time.monotonic()
+    guards = ()
+    story = partial(print, flush=True) if arguments.verbose else None
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    for verdict in spread(partial(_played, quiet=arguments.quiet, guards=guards, story=story), seeds):
+        figures.add(verdict)
+    figures.tell(time.monotonic() - began, arguments.processes)
+    return 1 if figures.failed else 0
+
+
+def _break(arguments: argparse.Namespace, spread: Spread) -> int:
+    if arguments.breaks == ["list"]:
+        sensitivity.tell_table()
+        return 0
+    missed = 0
+    for found in spread(partial(_found, first=arguments.first, seeds=arguments.seeds), sensitivity.chosen(arguments.breaks)):
+        missed += found.seed is None
+        sensitivity.tell(found)
+    print(f"{missed:,} not noticed")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ class Redis:
         """By process: until when it can't reach the server."""
         self.granted: list[tuple[float, AttemptKey]] = []
         """Every claim that was granted, and when."""
+        self.trouble: list[float] = []
+        """When it was away, or has lost something."""
         self.stopped: dict[int, float] = {}
         """By transaction: since when its stop flag stands, as whoever set it was told."""
 
@@ -72,13 +74,17 @@ class Line:
             simulation.tell(f"claim of {args[0].node}#{args[0].number}: {answer.refusal or 'granted'}")
             if answer.granted:
                 self._redis.granted.append((simulation.now, args[0]))
+                self._faults.caused("claim")
         elif name == "wake":
             self._redis.wake.set()
         elif name == "set_stop":
             simulation.tell(f"stop flag of {args[0]}")
             self._redis.stopped.setdefault(args[0], simulation.now)
+            self._faults.caused(name)
         elif name in ("recall", "permit"):
             told = [f"{key.node}#{key.number}" for key in args[-1]]
             simulation.tell(f"{name} {', '.join(told)}: {answer}")
+            self._faults.caused(name)
         elif name in ("vouch", "report", "end"):
+            self._faults.caused(name)
             simulation.tell(f"{name} {args[0]}{f', {args[1]}' if name == 'vouch' else ''}: {answer}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from redis.exceptions import ConnectionError as RedisGone
@@ -19,7 +20,7 @@ CALLS = {
     "commit error before": 0.3, "commit error after": 0.3, "sending error before": 0.3, "sending error after": 0.3,
     "orchestrator killed at a call": 0.015, "orchestrator stalled at a call": 0.03, "agent killed at a call": 0.04,
     "agent stalled at a call": 0.04, "planner killed at a call": 0.05, "planner stalled at a call": 0.1,
-    "message lost": 0.4, "message late": 0.4, "message doubled": 0.4, "message overtaken": 0.3,
+    "message lost": 0.4, "message late": 0.5, "attempt hangs": 0.1, "message doubled": 0.4, "message overtaken": 0.3,
 }  # fmt: skip
 """Faults of single calls and messages: the most probable they get in a simulation that has them."""
 
@@ -29,6 +30,31 @@ TIMED = {
     "stop": 10.0, "node gone for good": 60.0,
 }  # fmt: skip
 """Faults that happen by themselves: seconds between two of a kind, in the mean."""
+
+PLACES = (
+    "claim", "after claim", "report", "after report", "permit", "after permit", "recall", "after recall", "set_stop", "after set_stop",
+    "vouch", "after vouch", "drain", "after drain", "forget", "leased", "renew", "heartbeats", "BEGIN", "after UPDATE", "order", "taking",
+    "begin", "before report",
+)  # fmt: skip
+"""Calls at which a seed may have its actors fall more often than elsewhere: what is rare everywhere is never met where it hurts."""
+CAUSES = (
+    "claim", "claim", "claim", "report", "permit", "set_stop", "recall", "vouch", "stop", "agent killed", "orchestrator frozen",
+    "Redis emptied", "Redis rolled back", "Redis restarted",
+)  # fmt: skip
+"""What another fault may follow on the heels of."""
+STOPS_UNCLAIMED = 0.25
+"""In so many seeds somebody stops just when something was permitted."""
+FOLLOWERS = (*TIMED, "stop", "stop", "Redis emptied", "Redis emptied", "Redis rolled back", "orchestrator frozen")
+
+
+@dataclass(frozen=True, slots=True)
+class Sequel:
+    """In this seed `effect` follows `cause`, with this probability and within so many seconds."""
+
+    cause: str
+    effect: str
+    rate: float
+    within: float
 
 
 class Faults:
@@ -44,11 +70,30 @@ class Faults:
         self.pauses = {kind: mean * (0.5 + self.random.random()) for kind, mean in TIMED.items() if self.random.random() < share}
         self.skewed = self.random.random() < share
         self.latency = self.random.choice((0.0, 0.001, 0.02))
+        chance = self.random.random
+        self._weak = {place: 0.4 * chance() for place in self.random.sample(PLACES, self.random.choice((0, 1, 2, 3)))} if share else {}
+        self._killed_there = self.random.choice((0.0, 0.3, 1.0))
+        self.sequels = [self._sequel() for _ in range(self.random.choice((0, 0, 1, 2, 3)))] if share else []
+        if share and chance() < STOPS_UNCLAIMED:
+            self.sequels.append(Sequel("permit", "stop", 0.1, 0.5))
+        self.strike: Callable[[str], None] = lambda kind: None
+        """Makes a fault of this kind (one of `TIMED`) happen now."""
+
+    def _sequel(self) -> Sequel:
+        random = self.random
+        return Sequel(random.choice(CAUSES), random.choice(FOLLOWERS), random.uniform(0.05, 0.4), random.choice((0.02, 0.3, 3.0)))
+
+    def caused(self, cause: str) -> None:
+        """This has happened: what follows it in this seed may follow now."""
+        for sequel in self.sequels:
+            if self.on and sequel.cause == cause and self.random.random() < sequel.rate:
+                self._simulation.after(self.between(0.0, sequel.within), lambda kind=sequel.effect: self.strike(kind))  # type: ignore[misc]
 
     @property
     def kinds(self) -> list[str]:
         """What this seed has."""
-        return [*self._rates, *self.pauses, *(["clocks wrong"] if self.skewed else [])]
+        wrong = ["clocks wrong"] if self.skewed else []
+        return [*self._rates, *self.pauses, *wrong, *{sequel.effect: None for sequel in self.sequels}]
 
     def happens(self, kind: str) -> bool:
         """Whether this fault happens here; counted if so."""
@@ -87,13 +132,21 @@ class Faults:
         if actor is None or not actor.process.alive:
             return
         kind = actor.process.name.partition(" ")[0]
-        if self.happens(f"{kind} killed at a call"):
+        weak = self.on and self.random.random() < self._weak.get(_place(what), 0.0)
+        dies = weak and self.random.random() < self._killed_there
+        if self._falls(f"{kind} killed at a call", dies):
             simulation.tell(f"killed at {what}")
             simulation.kill(actor.process)
-        if self.happens(f"{kind} stalled at a call"):
+        if self._falls(f"{kind} stalled at a call", weak):
             self.stall(actor.process, what)
         elif self.latency and self.random.random() < 0.3:
             simulation.sleep(self.random.expovariate(1 / self.latency))
+
+    def _falls(self, kind: str, weak: bool) -> bool:
+        if weak and kind in CALLS:
+            self.count(kind)
+            return True
+        return self.happens(kind)
 
     def stall(self, process: Process, what: str) -> None:
         """The whole process stops here for long enough that others think it dead."""
@@ -107,3 +160,9 @@ class Faults:
         if self.happens(f"redis error {kind}"):
             self._simulation.tell(f"{what}: an error {kind} its effect")
             raise RedisGone(f"Connection lost {kind} {what}.")
+
+
+def _place(what: str) -> str:
+    """`order 1#3` and `after UPDATE history_…` without what they are about."""
+    first, _, rest = what.partition(" ")
+    return f"{first} {rest.partition(' ')[0]}" if first in ("after", "before") else first

@@ -17,6 +17,10 @@ from tests.faults.clock import EPOCH
 
 OFFLINE_AFTER = 40.0
 LONGEST_WAIT = 75.0
+SLOW_CLOCK = 2.0
+"""Seconds for which an agent whose clock is slow may think longer that its lease stands."""
+TROUBLED = 10.0
+"""Seconds for which trouble before an attempt may still matter to it."""
 
 if TYPE_CHECKING:
     from tests.faults.machines import Entry
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
 
 def judge(world: World) -> list[str]:
     """Everything that must not have happened."""
-    found = [_journal(world.machines.journal), _record(world), _stops(world), _leftovers(world), _offline(world), _stalls(world), _proofs()]
-    return list(chain.from_iterable(found))
+    looks = (_record, _losses, _stops, _leftovers, _offline, _stalls)
+    return [*_journal(world.machines.journal), *chain.from_iterable(look(world) for look in looks), *_proofs()]
 
 
 def _journal(journal: list[Entry]) -> Iterator[str]:
@@ -65,6 +69,23 @@ def _record(world: World) -> Iterator[str]:
             yield f"UNKNOWN: dispatch {entry.node}#{entry.number} ({entry.task}) was started, but is not recorded."
     for child in Transaction.objects.filter(name="deployment").exclude(recorded_at=None):
         yield from _order(child, world.machines.journal, known)
+
+
+def _losses(world: World) -> Iterator[str]:
+    """An attempt is given up only if something was wrong with agent or Redis, and what was given up does not begin afterwards."""
+    entries = {(entry.node, entry.number): entry for entry in world.machines.journal}
+    # A claim whose answers were all lost ends like this as well.
+    excused = any(world.faults.counts[kind] for kind in ("redis error before", "redis error after", "attempt hangs"))
+    agents = {agent.node: agent for agent in world.agents}
+    for tried in Attempt.objects.filter(status="lost").select_related("run"):
+        name = f"{tried.run}, attempt {tried.attempt} ({tried.node}#{tried.number})"
+        over, entry = tried.time_end.timestamp(), entries.get((tried.node, tried.number))
+        if entry is not None and entry.at > over + SLOW_CLOCK:
+            yield f"GHOST: {name} began {entry.at - over:.3f} s after it was given up."
+        trouble = (*agents[tried.node].unwell, *world.redis.trouble)
+        since = tried.dispatched_at.timestamp() - TROUBLED
+        if not excused and not any(since <= moment <= over for moment in trouble):
+            yield f"FALSE: {name} is lost, but nothing was wrong."
 
 
 def _pauses(tries: Iterable[Attempt]) -> Iterator[str]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from deployments.core.plan import SYNC_NODE, Bundle, Plan, TaskRun, ToleranceGroup, node_order
 
+PATIENT = 120.0
+"""Seconds that some tasks may take longer than they do."""
 ENGINE = ("stage", "skipped", "noop", "anchor")
 
 
@@ -49,7 +51,7 @@ def _run(chance: random.Random, task: str, node: str, troubled: bool) -> TaskRun
         return TaskRun(task, node, chance.choice(ENGINE))
     seconds = round(chance.choice((0.05, 0.5, 2.0, 6.0, 20.0)) * chance.uniform(0.5, 1.5), 3)
     fails = chance.choice((1, 1, 9)) if troubled and chance.random() < 0.12 else 0
-    run = TaskRun(task, node, "shell", parameters=_parameters(f"{task}/{node}", seconds, fails))
+    run = TaskRun(task, node, "shell", parameters=_parameters(chance, f"{task}/{node}", seconds, fails))
     return replace(
         run,
         idempotent=chance.random() < 0.6,
@@ -59,6 +61,7 @@ def _run(chance: random.Random, task: str, node: str, troubled: bool) -> TaskRun
     )
 
 
-def _parameters(run: str, seconds: float, fails: int) -> dict[str, object]:
+def _parameters(chance: random.Random, run: str, seconds: float, fails: int) -> dict[str, object]:
     command = json.dumps({"run": run, "seconds": seconds, "fails": fails})
-    return {"cmd": command, "timeout": seconds + 2.0, "retries": 0, "interval": 0}
+    # A patient one's deadline is so far away that only its lease can tell in time that it was lost.
+    return {"cmd": command, "timeout": seconds + (PATIENT if chance.random() < 0.15 else 2.0), "retries": 0, "interval": 0}

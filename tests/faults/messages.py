@@ -90,7 +90,7 @@ class DispatcherDouble:
 
     def _deliver(self, queue: str, message: object) -> None:
         faults = self._faults
-        seconds = faults.between(0.5, 12.0) if faults.happens("message late") else faults.latency
+        seconds = faults.between(0.0, faults.pick((0.5, 3.0, 12.0))) if faults.happens("message late") else faults.latency
         first = faults.happens("message overtaken")
         self._queues.simulation.after(seconds, lambda: self._queues.put(queue, message, first=first))
 

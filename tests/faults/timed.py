@@ -57,6 +57,7 @@ class Timed:
         simulation = self._world.simulation
         for kind, mean in self._world.faults.pauses.items():
             self._plan(kind, mean)
+        self._world.faults.strike = self._strike
         simulation.after(self._until, self._end_of_faults)
         simulation.after(LOOK, self._look)
 
@@ -64,25 +65,32 @@ class Timed:
         world = self._world
 
         def act() -> None:
-            if not world.faults.on:
-                return
-            world.faults.count(kind)
-            self._actions[kind]()
-            self._plan(kind, mean)
+            if world.faults.on:
+                self._strike(kind)
+                self._plan(kind, mean)
 
         world.simulation.after(world.faults.random.expovariate(1 / mean), act)
+
+    def _strike(self, kind: str) -> None:
+        faults = self._world.faults
+        if faults.on:
+            faults.count(kind)
+            self._actions[kind]()
+            faults.caused(kind)
 
     def _look(self) -> None:
         """Start again what is dead, keep a copy of Redis, and see whether all is over."""
         world = self._world
         for agent in world.agents:
             agent.look()
+        if world.redis.down_until > world.simulation.now:
+            world.redis.trouble.append(world.simulation.now)
         for host in (*world.agents, *world.orchestrators, world.planner):
             process = host.process
             if not process.alive and process not in self._coming_back and process not in self._gone:
                 self._coming_back.append(process)
                 world.simulation.after(world.faults.between(0.1, 9.0), host.start)
-        if "Redis rolled back" in world.faults.pauses and world.faults.random.random() < 0.3:
+        if "Redis rolled back" in world.faults.kinds and world.faults.random.random() < 0.3:
             self._kept = [*self._kept[-2:], (copy.deepcopy(world.redis.broker._store), world.queues.copy())]
         self.at_rest = not world.operator.left and nothing_unfinished()
         world.simulation.after(LOOK, self._look)
@@ -129,6 +137,7 @@ class Timed:
     def _redis_down(self, longest: float) -> None:
         world = self._world
         world.redis.down_until = world.simulation.now + world.faults.between(0.1, longest)
+        world.redis.trouble.append(world.simulation.now)
 
     def _restart(self) -> None:
         self._world.redis.broker.restart(empty=False)

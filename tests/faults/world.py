@@ -6,16 +6,15 @@ import logging
 import random
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from time import process_time
 from typing import Any
 from unittest.mock import patch
 
-from deployments.agent import attempt, fence, leases
+from deployments.agent import attempt, fence, leases, memory
 from deployments.core.plan import MASTER_NODE
 from deployments.core.time_limit import Limit
 from deployments.models import Cluster, Graph, Node, Release
@@ -37,26 +36,14 @@ from tests.faults.machines import LocalDouble, Machines
 from tests.faults.messages import DispatcherDouble, Queues
 from tests.faults.orchestrators import TROUBLE, Operator, OrchestratorHost, PlannerHost
 from tests.faults.timed import Timed
+from tests.faults.verdict import Verdict
 
 PATIENCE = Patience(
     ownership=6.0, lease=6.0, first_heartbeat=3.0, resend=3.0, claim=150.0, deadline_grace=4.0, look=2.0, planning=4.0
 )  # fmt: skip
-BOUND = 1800.0
+BOUND = 1200.0
 """Virtual seconds after which everything must have come to rest."""
 KEYS = NodeKeys("simulated")
-
-
-@dataclass
-class Verdict:
-    """What came of one seed."""
-
-    seed: int
-    findings: list[str] = field(default_factory=list)
-    faults: Counter[str] = field(default_factory=Counter)
-    kinds: list[str] = field(default_factory=list)
-    runs: int = 0
-    ends: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
 
 
 class VirtualClock:
@@ -120,6 +107,7 @@ class World:
 
 def simulate(seed: int, database: Database, *, quiet: bool = False, story: Callable[[str], None] | None = None) -> Verdict:
     """Play one seed from its beginning to its end, and judge it."""
+    began = process_time()
     simulation = Simulation()
     simulation.story = story
     faults = Faults(seed, simulation, quiet=quiet)
@@ -140,7 +128,7 @@ def simulate(seed: int, database: Database, *, quiet: bool = False, story: Calla
         verdict.findings += checks.judge(world)
         verdict.runs = len(world.machines.journal)
         verdict.ends.update(Transaction.objects.filter(name="deploy").values_list("status", flat=True))
-        verdict.seconds = simulation.seconds
+        verdict.seconds, verdict.cpu = simulation.seconds, process_time() - began
         if story:
             checks.tell_log(story)
     return verdict
@@ -151,9 +139,9 @@ def _in_place(world: World) -> Iterator[None]:
     """The real modules get the virtual clock, actors for threads, and simulated machines."""
     simulation = world.simulation
     time, threads = time_module(simulation), threading_module(simulation, threading)
-    LocalDouble.machines, LocalDouble.simulation = world.machines, simulation
+    LocalDouble.machines, LocalDouble.simulation, LocalDouble.faults = world.machines, simulation, world.faults
     with ExitStack() as stack:
-        for module in (attempt, leases, wakes):
+        for module in (attempt, leases, memory, wakes):
             stack.enter_context(patch.object(module, "time", time))
         for module in (leases, wakes, ownership, orchestrator):
             stack.enter_context(patch.object(module, "threading", threads))
