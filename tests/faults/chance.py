@@ -34,7 +34,7 @@ TIMED = {
 PLACES = (
     "claim", "after claim", "report", "after report", "permit", "after permit", "recall", "after recall", "set_stop", "after set_stop",
     "vouch", "after vouch", "drain", "after drain", "forget", "leased", "renew", "heartbeats", "BEGIN", "after UPDATE", "order", "taking",
-    "begin", "before report",
+    "begin", "begin", "done",
 )  # fmt: skip
 """Calls at which a seed may have its actors fall more often than elsewhere: what is rare everywhere is never met where it hurts."""
 CAUSES = (

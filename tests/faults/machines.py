@@ -124,6 +124,7 @@ class LocalDouble:
         """A process that waits at the gate, is marked, and then runs the command."""
         pid = self.machines.begin(self._node, self._watch._number)  # type: ignore[attr-defined]
         self.simulation.sleep(0.01)
+        self.faults.at_call("begin")
         self._watch.begun(ProcessMark(pid, pid, "boot"))
         if self._halted:
             self._watch.ended()
@@ -137,6 +138,7 @@ class LocalDouble:
         how = "halted" if self._halted else "timed out" if program.lives else "exited"
         if program.lives:
             self.machines.kill(pid)
+        self.faults.at_call("done")
         self._watch.ended()
         failed = program.entry.how != "done"
         return Ended(how, 1 if failed else 0, "")  # type: ignore[arg-type]
