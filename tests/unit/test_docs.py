@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import get_commands, load_command_class
 
 from deployments.connections.local import Local
 from deployments.core.proof.findings import Kind
 from deployments.executors.base import BadParameters
 from deployments.services.tools import Patience
 from deployments.wire.messages import Work
+from fuelweb.command_page import command_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+ALL_PAGES = [*PAGES, *sorted(ROOT.glob("*.md"))]
+OURS = ("deployments", "fuelweb")
+DJANGO_S = ("help", "check", "changepassword", "COMMAND")
 CHAOS = ROOT / "tests" / "acceptance" / "chaos" / "faults.py"
 
 
@@ -24,13 +31,13 @@ def _text(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.stem)
 def test_named_files_and_tests_exist(page: Path) -> None:
     missing = []
     for code in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
@@ -41,6 +48,40 @@ def test_named_files_and_tests_exist(page: Path) -> None:
         elif re.fullmatch(r"test_\w+", code) and not _is_a_test(code):
             missing.append(code)
     assert missing == []
+
+
+@pytest.mark.parametrize("page", [page for page in ALL_PAGES if page.stem != "commands"], ids=lambda page: page.stem)
+def test_named_commands_and_options_exist(page: Path) -> None:
+    known = command_options()
+    wrong = []
+    for name, rest in re.findall(r"manage\.py ([a-z_]+)([^`\n#]*)", page.read_text(encoding="utf-8")):
+        if name not in known and name not in DJANGO_S:
+            wrong.append(name)
+        elif name in known:
+            wrong += [f"{name} {option}" for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest) if option not in known[name]]
+    assert wrong == []
+
+
+@cache
+def command_options() -> dict[str, set[str]]:
+    """What every command of ours takes, sub-commands included."""
+    return {name: _options(load_command_class(app, name).create_parser("", name)) for name, app in get_commands().items() if app in OURS}
+
+
+def _options(parser: ArgumentParser) -> set[str]:
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            found.update(*map(_options, action.choices.values()))
+    return found
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    assert _text("commands.md") == command_page(), "Run: python manage.py reference > docs/commands.md"
+
+
+def test_every_command_has_a_place_on_its_page() -> None:
+    assert re.findall(r"^### (\w+)$", _text("commands.md").partition("## Others")[2], re.MULTILINE) == ["diagrams", "reference"]
 
 
 def _is_a_test(name: str) -> bool:
