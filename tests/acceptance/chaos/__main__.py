@@ -70,7 +70,8 @@ def _play(count: int, seed: int, names: Sequence[str]) -> list[Round]:
 def _line(number: int, played: Round, stop: bool) -> str:
     about = f"{number:4} {played.fault}{' and stopped' if stop else ''}"
     recovered = "nothing to recover" if played.recovery is None else f"recovered in {played.recovery:.1f} s"
-    told = f"{about:55} {played.seconds:5.1f} s, {recovered}, ended {' '.join(played.ended)}"
+    recalled = "" if played.recalled is None else f", recalled in {played.recalled:.1f} s"
+    told = f"{about:55} {played.seconds:5.1f} s, {recovered}{recalled}, ended {' '.join(played.ended)}"
     return "\n".join([told, *(f"     WRONG: {sentence}" for sentence in played.wrong)])
 
 

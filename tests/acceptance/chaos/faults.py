@@ -187,6 +187,7 @@ def agent_gone(stage: Stage) -> Iterator[None]:
             RECALLED_WITHIN,
             "what was not claimed is recalled",
         )
+        stage.recalled = stage.from_stop_to_recall()
 
 
 # -- orchestrators and planners -------------------------------------------------------------------------------------------------

@@ -19,12 +19,13 @@ STOP_ACCEPTED_WITHIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of one. `recovery` is in seconds, None where nothing had to recover; `wrong` are sentences, none if it was passed."""
+    """What came of one. `recovery` and `recalled` are in seconds, None where there was nothing to; `wrong` are sentences, none if passed."""
 
     fault: str
     kind: str
     runs: int
     recovery: float | None
+    recalled: float | None
     seconds: float
     ended: tuple[str, ...]
     wrong: tuple[str, ...]
@@ -54,7 +55,7 @@ def play(system: System, name: str, *, stop: bool, chance: random.Random) -> Rou
         wrong.append(f"it took {recovery:.1f} s to recover, not {fault.within:g} s at most")
     rows = system.rows("SELECT status FROM history_transaction WHERE id = ANY(%s) ORDER BY id", stage.parents)
     ended = tuple(row["status"] for row in rows)
-    return Round(name, fault.kind, len(stage.runs()), recovery, time.time() - begun, ended, tuple(wrong))
+    return Round(name, fault.kind, len(stage.runs()), recovery, stage.recalled, time.time() - begun, ended, tuple(wrong))
 
 
 def _finish(act: Iterator[None], stage: Stage) -> None:

@@ -28,6 +28,8 @@ class Stage:
         self.repaired_at = 0.0
         self.stopped_at: float | None = None
         """When the last stop command had answered."""
+        self.recalled: float | None = None
+        """Seconds from the request to stop until what was not claimed had been recalled."""
         self.dead_owner = ""
         self.struck_nodes: set[str] = set()
         self.gone: set[str] = set()
@@ -138,6 +140,15 @@ class Stage:
     def some_task(self) -> str:
         """Any: at the first nothing has been done yet, at the last little is left; `build` may not be run again by itself."""
         return self.chance.choice(("prepare", "build", "gather", "serve", "check"))
+
+    def from_stop_to_recall(self) -> float | None:
+        """Seconds from the request to stop until the last recall was recorded; None where nothing was recalled."""
+        query = (
+            "SELECT extract(epoch FROM max(e.at) - min(t.stop_requested_at)) AS seconds FROM history_event e JOIN history_transaction t "
+            "ON t.id = e.transaction_id WHERE t.id = ANY(%s) AND e.subject = 'attempt' AND e.new = 'recalled' AND e.at >= t.stop_requested_at"
+        )
+        seconds = self.system.rows(query, self.parents)[0]["seconds"]
+        return None if seconds is None else float(seconds)
 
     def runs(self) -> list[dict[str, Any]]:
         """All task runs of this round."""
