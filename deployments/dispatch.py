@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -19,6 +19,9 @@ from deployments.wire.messages import AttemptKey
 logger = logging.getLogger(__name__)
 
 
+_HASTY = {"socket_timeout": names.ASKING_SECONDS, "socket_connect_timeout": names.ASKING_SECONDS, "max_retries": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One permitted attempt and its sealed work."""
@@ -27,20 +30,37 @@ class Order:
     sealed: bytes
 
 
-class Dispatcher:
-    """Sends what the owner decided through one Celery app."""
+class NotSent(OSError):
+    """Orders could not be sent: Redis does not answer. Their owner sends them again."""
 
-    def __init__(self, app: Celery) -> None:
-        self._app = app
+
+def _log_silence(transaction_id: int, error: Exception) -> None:
+    logger.warning("Transaction %s: nobody could be told at once: %s", transaction_id, error)
+
+
+class Dispatcher:
+    """Sends what the owner decided through one Celery app, and hints to those who look by themselves too.
+
+    `on_silence` is told of each hint that Redis did not take in time (`ASKING_SECONDS`): of which transaction, and why.
+    """
+
+    def __init__(self, app: Celery, on_silence: Callable[[int, Exception], None] = _log_silence) -> None:
+        self._app, self._on_silence = app, on_silence
 
     def send_orders(self, orders: Sequence[Order]) -> None:
         """A chord per attempt: its header runs on the node's queue, its body wakes the orchestrators.
 
         One chord per task run: a chord of many headers waits for its slowest node.
+
+        Raises:
+            NotSent: some, or all.
         """
-        with self._app.producer_pool.acquire(block=True) as producer:
-            for order in orders:
-                self._send_chord(order, producer)
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for order in orders:
+                    self._send_chord(order, producer)
+        except OperationalError as error:
+            raise NotSent(str(error)) from error
 
     def _send_chord(self, order: Order, producer: Producer) -> None:
         """The message that `chord([header], body).apply_async()` sends, without freezing both anew for each run (half the time)."""
@@ -67,9 +87,12 @@ class Dispatcher:
     def _hint(self, task: str, parent_id: int, queue: str) -> None:
         """What it is about is committed, so a hint that can't be sent must not look like a request that failed."""
         try:
-            self._app.send_task(task, kwargs={"transaction": parent_id}, queue=queue, ignore_result=True)
+            with self._app.connection_for_write(transport_options=_HASTY) as connection:
+                self._app.send_task(
+                    task, kwargs={"transaction": parent_id}, queue=queue, ignore_result=True, connection=connection, retry=False
+                )
         except (OperationalError, RedisError, OSError) as error:
-            logger.warning("Transaction %s: nobody could be told at once: %s", parent_id, error)
+            self._on_silence(parent_id, error)
 
     def waiting(self, node: str) -> int:
         """How many messages lie in the node's queue."""

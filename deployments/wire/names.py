@@ -38,6 +38,11 @@ def celery_url(redis_url: str) -> str:
 
 _DAYS = 86_400
 
+REDIS_SECONDS = 10.0
+"""How long one step of Redis is waited for before its connection counts as gone; by whoever works and can wait."""
+ASKING_SECONDS = 2.0
+"""The same for whoever asks for something: a person waits for the answer, and what was asked for is recorded already."""
+
 COMMON_CELERY_SETTINGS: dict[str, Any] = {
     # JSON only: a message is never code.
     "task_serializer": "json",
@@ -50,7 +55,15 @@ COMMON_CELERY_SETTINGS: dict[str, Any] = {
         "visibility_timeout": 7 * _DAYS,
         "priority_steps": [0],
         "global_keyprefix": KEY_PREFIX,
+        # Without these whoever sends waits for ever for a Redis that is frozen, or gone without a word. Consumers wait for messages in
+        # their event loop, which no socket's timeout reaches: there the health check drops a connection that owes an answer for so long.
+        "socket_timeout": REDIS_SECONDS,
+        "socket_connect_timeout": REDIS_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": int(REDIS_SECONDS),
     },
+    # Once more on a new connection: Redis may have been restarted since the last message. Whoever needs it sent sends it again.
+    "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0},
     "result_backend": CHORD_BACKEND,
     # For apps that choose Redis as their result backend.
     "result_backend_transport_options": {"global_keyprefix": KEY_PREFIX},

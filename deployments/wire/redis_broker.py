@@ -12,7 +12,7 @@ from redis.client import PubSub
 from deployments.wire import scripts
 from deployments.wire.broker import Claim, Entry, Recall, Receipt
 from deployments.wire.messages import AttemptKey
-from deployments.wire.names import KEY_PREFIX
+from deployments.wire.names import KEY_PREFIX, REDIS_SECONDS
 
 _ORPHANED_REPORTS_SECONDS = 7 * 86_400
 """How long reports are kept that no owner vouches for: their transaction is over, or Redis was emptied and its owner will come."""
@@ -24,7 +24,7 @@ _WOKEN_SECONDS = 60
 class RedisBroker:
     """See `Broker`. Safe to share between threads; after a fork the child's connections are its own."""
 
-    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, *, timeout: float = REDIS_SECONDS) -> None:
         """`timeout` is how many seconds one step may take before it counts as a connection error."""
         self._redis: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
         self._ears: dict[str, PubSub] = {}

@@ -14,13 +14,13 @@ from deployments.limits import timer_limit
 from deployments.management import preview_view
 from deployments.management.base import FuelwebCommand, names
 from deployments.management.documents import read_durations
+from deployments.management.hints import dispatcher
 from deployments.management.watch import watch
 from deployments.models import Cluster
 from deployments.services.clock import SystemClock
 from deployments.services.lifecycle import DeployOptions, find_cluster, request_deploy
 from deployments.services.preview import preview_deploy
 from deployments.services.rehearsal import Rehearsal
-from deployments.services.setup import make_dispatcher
 
 
 class Command(FuelwebCommand):
@@ -57,7 +57,7 @@ class Command(FuelwebCommand):
             actor=getpass.getuser(),
             reason=options["reason"],
             clock=SystemClock(),
-            dispatcher=make_dispatcher(),
+            dispatcher=dispatcher(self.stderr, "it begins as soon as Redis answers"),
         )
         self.stdout.write(f"Deployment of cluster {cluster.name}: transaction {parent.id}.")
         self.stdout.flush()

@@ -7,9 +7,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from deployments.management.base import FuelwebCommand
+from deployments.management.hints import dispatcher
 from deployments.services.clock import SystemClock
 from deployments.services.decisions import IN_WORDS, find_run, request_decision
-from deployments.services.setup import make_dispatcher
 
 
 class Command(FuelwebCommand):
@@ -24,7 +24,7 @@ class Command(FuelwebCommand):
         run = find_run(options["run"])
         request, deployment = request_decision(
             run, options["decision"], actor=getpass.getuser(), reason=options["reason"], clock=SystemClock(),
-            dispatcher=make_dispatcher(),
+            dispatcher=dispatcher(self.stderr, "it is carried out as soon as Redis answers"),
         )  # fmt: skip
         self.stdout.write(f"{run.task_name} on {run.node} {IN_WORDS[options['decision']]} (request {request.id}).")
         if deployment is not None:

@@ -8,10 +8,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from deployments.management.base import FuelwebCommand
+from deployments.management.hints import dispatcher
 from deployments.management.watch import watch
 from deployments.services.clock import SystemClock
 from deployments.services.lifecycle import find_cluster, request_stop
-from deployments.services.setup import make_broker, make_dispatcher
+from deployments.services.setup import make_broker
 
 
 class Command(FuelwebCommand):
@@ -25,7 +26,7 @@ class Command(FuelwebCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stop = request_stop(
             find_cluster(options["cluster"]), actor=getpass.getuser(), reason=options["reason"], clock=SystemClock(),
-            broker=make_broker(), dispatcher=make_dispatcher(),
+            broker=make_broker(), dispatcher=dispatcher(self.stderr, "the deployment's owner acts on it as soon as it reaches Redis"),
         )  # fmt: skip
         self.stdout.write(f"Stopping the deployment of cluster {stop.cluster_name} (transaction {stop.target_id}): stop request {stop.id}.")
         self.stdout.flush()
