@@ -58,9 +58,9 @@ class Player:
             verdict: Verdict = self._world.simulate(seed, self._database, quiet=quiet, story=story)
         return verdict
 
-    def find(self, guards: Sequence[str], first: int, seeds: int) -> Found:
+    def find(self, guards: Sequence[str], first: int, seeds: int, *, story: Callable[[str], None] | None = None) -> Found:
         """Play seeds without these guards until something is noticed."""
         for seed in range(first, first + seeds):
-            if findings := self.play(seed, guards=guards).findings:
+            if findings := self.play(seed, guards=guards, story=story).findings:
                 return Found(guards, seed - first + 1, seed, findings[0])
         return Found(guards, seeds)
