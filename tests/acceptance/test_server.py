@@ -37,12 +37,12 @@ class System:
         self.output = home
         self.server: subprocess.Popen[bytes] | None = None
 
-    def start(self, *options: str) -> str:
+    def start(self, *options: str, port: int = 0) -> str:
         """Start the server and wait until it is ready; its address."""
         self._starts += 1
         self.output = self.home.parent / f"output-{self._starts}"
         with self.output.open("wb") as output:
-            command = [sys.executable, "manage.py", "server", "--port", "0", *options]
+            command = [sys.executable, "manage.py", "server", "--port", str(port), *options]
             self.server = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -143,14 +143,15 @@ def test_a_closed_terminal_ends_it_in_order(system: System) -> None:
 
 
 def test_what_a_killed_server_left_is_ended_by_the_next(system: System) -> None:
-    system.start()
+    address = system.start()
     assert system.server is not None
     system.server.kill()
     system.server.wait()
     left = system.processes()
     assert len(left) >= 5
 
-    system.start()
+    # What is left holds the port.
+    assert system.start(port=int(address.rpartition(":")[2])) == address
     assert "processes that an earlier server had left" in system.said()
     assert "account admin" not in system.said()
     assert not set(left) & set(system.processes())

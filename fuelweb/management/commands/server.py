@@ -51,12 +51,12 @@ class Command(FuelwebCommand):
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._interrupt)
         with _only_one(settings.FUELWEB_HOME / "server.lock") as lock:
+            if ended := leftovers.end(settings.FUELWEB_HOME / "processes"):
+                self._say(f"ended {ended} processes that an earlier server had left")
             port = _free_port(port)
             flower_port = _free_port(port + 1) if flower else None
             lock.write(f"http://127.0.0.1:{port}")
             lock.flush()
-            if ended := leftovers.end(settings.FUELWEB_HOME / "processes"):
-                self._say(f"ended {ended} processes that an earlier server had left")
             supervisor = Supervisor(settings.FUELWEB_HOME / "logs", self._say, settings.FUELWEB_HOME / "processes")
             try:
                 self._bring_up(supervisor, port, flower_port)
