@@ -2,10 +2,12 @@
 
 from deployments.admin.account import ClusterRoleAdmin, TokenAdmin
 from deployments.admin.cluster import ClusterAdmin
+from deployments.admin.event import EventAdmin
 from deployments.admin.graph import GraphAdmin, SequenceAdmin
-from deployments.admin.history import EventAdmin, TaskRunAdmin, TransactionAdmin
 from deployments.admin.node import NodeAdmin
 from deployments.admin.release import ReleaseAdmin
+from deployments.admin.task_run import TaskRunAdmin
+from deployments.admin.transaction import TransactionAdmin
 
 __all__ = [
     "ClusterAdmin", "ClusterRoleAdmin", "EventAdmin", "GraphAdmin", "NodeAdmin", "ReleaseAdmin", "SequenceAdmin", "TaskRunAdmin",

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import JSONField, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
 from deployments.models import Cluster
 from deployments.services import rights
+
+
+class Structured(forms.JSONField):
+    """JSON, written over several lines where it would not fit into one. `nothing` makes what an emptied box means."""
+
+    nothing: Callable[[], Any] = staticmethod(lambda: None)
+
+    def clean(self, value: Any) -> Any:
+        """The data."""
+        found = super().clean(value)
+        return self.nothing() if found is None else found
+
+    def prepare_value(self, value: Any) -> Any:
+        """What the box shows."""
+        if value is None:
+            return ""
+        if isinstance(value, forms.fields.InvalidJSONInput) or isinstance(value, str):
+            return super().prepare_value(value)
+        flat = json.dumps(value, ensure_ascii=False)
+        return flat if len(flat) < 90 else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class ByRole(admin.ModelAdmin):
@@ -23,6 +47,11 @@ class ByRole(admin.ModelAdmin):
     to_change: ClassVar[str | None] = None
     to_add: ClassVar[str | None] = None
     to_delete: ClassVar[str | None] = None
+
+    class Media:
+        """States in their colours, data in a type that can be read."""
+
+        css: ClassVar = {"all": ["deployments/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Only what the user sees."""
@@ -56,6 +85,23 @@ class ByRole(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """As `to_add` says; everywhere, as it is in no cluster yet."""
         return self.to_add is not None and rights.may(request.user, self.to_add, None)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A list is called what it shows, not "select … to change"."""
+        return super().changelist_view(request, {"title": self.list_title(request), **(extra_context or {})})
+
+    def list_title(self, request: HttpRequest) -> str:
+        """What the list shows."""
+        return str(capfirst(self.opts.verbose_name_plural))
+
+    def formfield_for_dbfield(self, field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Structured data are shown so that they can be read, in boxes that fit them."""
+        if isinstance(field, JSONField):
+            options["form_class"], options["widget"] = Structured, forms.Textarea(attrs={"rows": 3, "cols": 90, "class": "structured"})
+        found = super().formfield_for_dbfield(field, request, **options)
+        if isinstance(found, Structured):
+            found.nothing = field.get_default
+        return found
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Deleting many at once would look at no single one's rights."""

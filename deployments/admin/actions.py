@@ -28,6 +28,8 @@ class Action:
 
     name: str
     title: str
+    about: str
+    """What it means, for who has never used it."""
     explain: Callable[[Cluster], Intent]
     ask: Callable[[Cluster, str, str], Transaction]
     """Of cluster, actor and reason."""
@@ -48,11 +50,20 @@ def _stop(cluster: Cluster, actor: str, reason: str) -> Transaction:
 ACTIONS = {
     action.name: action
     for action in (
-        Action("deploy", "Deploy changes", intent.deploy_intent, _deploy),
-        Action("plan", "Plan", lambda cluster: intent.deploy_intent(cluster, dry_run=True), _plan),
-        Action("stop", "Stop deployment", lambda cluster: intent.stop_intent(cluster, SystemClock().now()), _stop),
+        Action(
+            "deploy", "Deploy changes", "Runs the graph's tasks on the nodes. It can be stopped at any time and continued later.",
+            intent.deploy_intent, _deploy,
+        ),
+        Action(
+            "plan", "Plan", "Shows every task that a deployment would run, as a transaction of its own. No node is touched.",
+            lambda cluster: intent.deploy_intent(cluster, dry_run=True), _plan,
+        ),
+        Action(
+            "stop", "Stop deployment", "Starts nothing more, and waits for what is running. Nothing is broken off, nothing undone.",
+            lambda cluster: intent.stop_intent(cluster, SystemClock().now()), _stop,
+        ),
     )
-}
+}  # fmt: skip
 
 
 def act(site: admin.AdminSite, request: HttpRequest, action: Action) -> HttpResponse:
@@ -69,16 +80,25 @@ def act(site: admin.AdminSite, request: HttpRequest, action: Action) -> HttpResp
         possible = any(not each.problem for each in intents)
         context = {"action": action, "intents": intents, "possible": possible, "title": f"{action.title}?", "opts": Cluster._meta}
         return TemplateResponse(request, "admin/deployments/act.html", {**site.each_context(request), **context})
-    for cluster in clusters:
-        _ask(request, action, cluster)
+    rows = [_ask(request, action, cluster) for cluster in clusters]
+    if len(rows) == 1:
+        return HttpResponseRedirect(_to_watch(clusters[0], rows[0]))
     return HttpResponseRedirect(reverse("admin:deployments_cluster_changelist"))
 
 
-def _ask(request: HttpRequest, action: Action, cluster: Cluster) -> None:
+def _to_watch(cluster: Cluster, row: Transaction | None) -> str:
+    """Where to see what comes of it: the deployment's page, also after a stop of it."""
+    if row is None:
+        return reverse("admin:deployments_cluster_change", args=[cluster.pk])
+    return reverse("admin:history_transaction_change", args=[row.target_id or row.pk])
+
+
+def _ask(request: HttpRequest, action: Action, cluster: Cluster) -> Transaction | None:
     try:
         row = action.ask(cluster, request.user.get_username(), request.POST.get("reason", "")[:500].strip())
     except FuelwebError as error:
         messages.error(request, f"{cluster.name}: {error}")
-        return
+        return None
     link = reverse("admin:history_transaction_change", args=[row.id])
     messages.success(request, format_html('{}: asked for as <a href="{}">transaction {}</a>.', cluster.name, link, row.id))
+    return row

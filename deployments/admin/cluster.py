@@ -12,19 +12,36 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from deployments.admin.access import ByRole, OfCluster
-from deployments.admin.actions import ACTIONS, act
-from deployments.admin.looks import badge
+from deployments.admin.actions import ACTIONS, Action, act
+from deployments.admin.looks import ago, badge
+from deployments.admin.summaries import latest_transactions, link, nodes_by_state, transaction_link
 from deployments.models import Cluster, ClusterRole, Graph
 from deployments.services import rights
+from history import queries as history
 
 
 class ClusterGraphs(OfCluster):
-    """The cluster's own graphs, by type."""
+    """The cluster's own graphs, by type; they are changed on pages of their own."""
 
     model = Graph
-    fields = ["type", "name"]
+    fields = readonly_fields = ["page", "tasks_written", "name"]
     extra = 0
-    show_change_link = True
+    can_delete = False
+    verbose_name_plural = "the cluster's own graphs"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A graph has more to it than a line has room for."""
+        return False
+
+    @admin.display(description="type")
+    def page(self, graph: Graph) -> SafeString:
+        """The way to its page."""
+        return link("deployments_graph_change", graph.type, graph.pk)
+
+    @admin.display(description="tasks")
+    def tasks_written(self, graph: Graph) -> int:
+        """How many."""
+        return len(graph.tasks)
 
 
 class ClusterMembers(OfCluster):
@@ -42,16 +59,18 @@ class ClusterAdmin(ByRole):
 
     cluster_path = "id"
     to_change = to_add = rights.ADMIN
-    list_display = ["name", "state", "release", "node_count", "task_based_deployment", "fleet", "past"]
-    list_filter = ["status", "release", "task_based_deployment", "fleet"]
+    list_display = ["name", "state", "node_count", "newest", "release", "past"]
+    list_filter = ["status", "release", "fleet"]
     list_select_related = ["release"]
     search_fields = ["name"]
-    readonly_fields = ["state", "rehearsed_at"]
+    search_help_text = "Part of a name."
+    readonly_fields = ["state", "rehearsed_at", "members", "latest"]
     inlines = [ClusterGraphs, ClusterMembers]
     actions: ClassVar[list[str]] = ["deploy", "plan", "stop"]
     fieldsets = [
-        (None, {"fields": ["name", "release", "state", "fleet"]}),
-        ("How it is deployed", {"fields": ["task_based_deployment", "max_nodes_per_call", "rehearsed_at"]}),
+        (None, {"fields": ["state", "members", "latest"]}),
+        ("What it is", {"fields": ["name", "release"]}),
+        ("How it is deployed", {"fields": ["task_based_deployment", "max_nodes_per_call", "fleet", "rehearsed_at"]}),
         ("Facts and settings", {"fields": ["common", "settings"], "classes": ["collapse"]}),
         (
             "For the Fuel client",
@@ -61,11 +80,6 @@ class ClusterAdmin(ByRole):
             },
         ),
     ]
-
-    class Media:
-        """States in their colours."""
-
-        css: ClassVar = {"all": ["deployments/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
         """With the number of nodes."""
@@ -85,8 +99,15 @@ class ClusterAdmin(ByRole):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """With what can be started."""
         found = self.get_object(request, object_id)
-        started = ACTIONS.values() if found and rights.may(request.user, rights.OPERATE, found) else ()
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "cluster_actions": started})
+        started = _startable(found) if found and rights.may(request.user, rights.OPERATE, found) else ()
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "cluster_actions": started, "acted_on": object_id}
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
+        """A new cluster has no state yet."""
+        shown = super().get_fieldsets(request, obj)
+        return shown if obj is not None else shown[1:]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Only for those who may operate something."""
@@ -110,19 +131,39 @@ class ClusterAdmin(ByRole):
     @admin.display(description="nodes", ordering="_nodes")
     def node_count(self, cluster: Cluster) -> SafeString:
         """How many nodes it has."""
-        address = reverse("admin:deployments_node_changelist")
-        return format_html('<a href="{}?cluster__id__exact={}">{}</a>', address, cluster.pk, cluster._nodes)
+        return link("deployments_node_changelist", cluster._nodes, cluster__id__exact=cluster.pk)
 
     @admin.display(description="state", ordering="status")
     def state(self, cluster: Cluster) -> SafeString:
         """Its state."""
         return badge(cluster.status)
 
+    @admin.display(description="nodes")
+    def members(self, cluster: Cluster) -> SafeString | str:
+        """How many are in which state."""
+        return nodes_by_state(cluster)
+
+    @admin.display(description="latest transactions")
+    def latest(self, cluster: Cluster) -> SafeString | str:
+        """The newest, and the way to all."""
+        return format_html("{}{}", latest_transactions(cluster), self.past(cluster))
+
+    @admin.display(description="latest transaction")
+    def newest(self, cluster: Cluster) -> SafeString | str:
+        """What was asked for last, and what came of it."""
+        row = history.transactions(clusters=[cluster.pk]).filter(parent=None).first()
+        return format_html("{} {} {} {}", transaction_link(row), row.name, badge(row.status), ago(row.created_at)) if row else "–"
+
     @admin.display(description="past")
     def past(self, cluster: Cluster) -> SafeString:
         """The way to its transactions."""
-        address = reverse("admin:history_transaction_changelist")
-        return format_html('<a href="{}?cluster_id__exact={}">transactions</a>', address, cluster.pk)
+        return link("history_transaction_changelist", "all transactions", cluster_id__exact=cluster.pk)
+
+
+def _startable(cluster: Cluster) -> list[Action]:
+    """What makes sense now: stop what is under way, or start something."""
+    running = history.unfinished_deploy(cluster.pk)
+    return [action for name, action in ACTIONS.items() if (name == "stop") == (running is not None)]
 
 
 def _ask_first(name: str, clusters: QuerySet[Cluster]) -> HttpResponse:

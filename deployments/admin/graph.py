@@ -15,6 +15,10 @@ from deployments.core.errors import FuelwebError
 from deployments.core.graph import validate
 from deployments.models import Graph, Release, Sequence
 from deployments.services import rights
+from deployments.services.sequences import checked_graphs
+
+_ROWS = {"tasks": 30, "node_filter": 2}
+"""How high the boxes are."""
 
 
 class GraphForm(forms.ModelForm):
@@ -30,6 +34,17 @@ class GraphForm(forms.ModelForm):
         return tasks
 
 
+class SequenceForm(forms.ModelForm):
+    """What is stored can be run."""
+
+    def clean_graphs(self) -> Any:
+        """Checked as by the API."""
+        try:
+            return checked_graphs(self.cleaned_data["graphs"])
+        except FuelwebError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
 @admin.register(Graph)
 class GraphAdmin(ByRole):
     """Graphs by type and owner."""
@@ -37,10 +52,21 @@ class GraphAdmin(ByRole):
     form = GraphForm
     cluster_path = "cluster_id"
     to_change = to_delete = rights.OPERATE
-    list_display = ["type", "name", "owner", "task_count"]
+    list_display = ["type", "owner", "task_count", "name"]
     list_filter = ["type", "release", ("cluster", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["release", "cluster"]
     search_fields = ["type", "name", "cluster__name", "release__name"]
+    fieldsets = [
+        (None, {"fields": ["type", "name", "cluster", "release", "tasks"]}),
+        ("On which nodes, and what becomes of them", {"fields": ["node_filter", "on_success", "on_error", "on_stop"]}),
+    ]
+
+    def formfield_for_dbfield(self, field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Tasks need room, filters do not."""
+        found = super().formfield_for_dbfield(field, request, **options)
+        if found is not None and field.name in _ROWS:
+            found.widget.attrs |= {"rows": _ROWS[field.name], "cols": 110, "class": "structured"}
+        return found
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Graph]:
         """Those of visible clusters and all those of releases."""
@@ -88,6 +114,7 @@ class GraphAdmin(ByRole):
 class SequenceAdmin(ByRole):
     """Sequences by release."""
 
+    form = SequenceForm
     to_change = to_add = to_delete = rights.ADMIN
     list_display = ["name", "release", "types"]
     list_filter = ["release"]

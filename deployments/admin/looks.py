@@ -16,24 +16,30 @@ _KINDS = {
 }  # fmt: skip
 
 
-def badge(status: str) -> SafeString:
-    """A state in its colour."""
-    return format_html('<span class="state state-{}">{}</span>', _KINDS.get(status, "idle"), status.replace("_", " "))
+def badge(status: str, count: int | None = None) -> SafeString:
+    """A state in its colour, and of how many things."""
+    told = status.replace("_", " ")
+    return format_html('<span class="state state-{}">{}</span>', _KINDS.get(status, "idle"), told if count is None else f"{count:,} {told}")
 
 
 def bar(percent: int, status: str) -> SafeString:
     """How far something is."""
-    return format_html(
-        '<span class="bar bar-{}" title="{} %"><span style="width: {}%"></span></span>', _KINDS.get(status, "idle"), percent, percent
-    )
+    kind = _KINDS.get(status, "idle")
+    return format_html('<span class="bar bar-{}" title="{} %"><span style="width: {}%"></span></span>', kind, percent, percent)
 
 
 def ago(at: datetime | None) -> SafeString | str:
     """How long ago, with the exact time behind it."""
     if at is None:
         return "–"
-    exact = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z")
-    return format_html('<span title="{}">{} ago</span>', exact, timesince(at).split(",")[0])
+    seconds = (timezone.now() - at).total_seconds()
+    told = f"{max(0, int(seconds))} s" if seconds < 60 else timesince(at).split(",")[0]
+    return format_html('<span title="{}">{} ago</span>', exact(at), told)
+
+
+def exact(at: datetime | None) -> str:
+    """The moment to the second."""
+    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z") if at else "–"
 
 
 def took(start: datetime | None, end: datetime | None) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import ForeignKey
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from deployments.admin.access import ByRole
 from deployments.admin.looks import badge, bar
+from deployments.admin.summaries import biography_link, latest_runs, link
 from deployments.models import Node
 from deployments.services import rights
 
@@ -25,15 +25,16 @@ class NodeAdmin(ByRole):
     cluster_path = "cluster_id"
     to_change = rights.OPERATE
     to_add = rights.ADMIN
-    list_display = ["uid", "name", "cluster", "role_names", "state", "done", "online", "ip", "past"]
+    list_display = ["uid", "name", "of_cluster", "role_names", "state", "done", "online", "shortly", "past"]
     list_display_links = ["uid", "name"]
     list_filter = ["status", "online", ("cluster", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["cluster"]
     search_fields = ["uid", "name", "hostname", "mac", "ip"]
-    readonly_fields = ["state", "status_before_rehearsal", "error_type", "error_msg", "progress", "past"]
+    search_help_text = "Part of a uid, a name, a MAC or an IP address."
+    readonly_fields = ["state", "status_before_rehearsal", "trouble", "done", "latest"]
     fieldsets = [
-        (None, {"fields": ["uid", "name", "hostname", "cluster", "roles", "pending_roles", "tags", "labels"]}),
-        ("State", {"fields": ["state", "status_before_rehearsal", "error_type", "error_msg", "progress", "online", "past"]}),
+        (None, {"fields": ["state", "done", "trouble", "online", "status_before_rehearsal", "latest"]}),
+        ("What it is", {"fields": ["uid", "name", "hostname", "cluster", "roles", "pending_roles", "tags", "labels"]}),
         ("Facts", {"fields": ["data"], "classes": ["collapse"]}),
         (
             "The machine",
@@ -42,22 +43,49 @@ class NodeAdmin(ByRole):
         ("What is to become of it", {"fields": ["pending_addition", "pending_deletion"]}),
     ]
 
-    class Media:
-        """States in their colours."""
-
-        css: ClassVar = {"all": ["deployments/admin.css"]}
-
     def formfield_for_foreignkey(self, field: ForeignKey, request: HttpRequest, **options: Any) -> ModelChoiceField | None:
         """A node can be given only to clusters that the user operates."""
         if field.name == "cluster":
             options["queryset"] = rights.visible_clusters(request.user, rights.OPERATE)
         return super().formfield_for_foreignkey(field, request, **options)
 
-    @admin.display(description="roles")
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Node | None:
+        """With the clusters that the user sees: it may have been another's before."""
+        node = super().get_object(request, object_id, from_field)
+        if node is not None:
+            node.seen_in = None if rights.sees_everything(request.user) else rights.visible_clusters(request.user)
+        return node
+
+    def get_fieldsets(self, request: HttpRequest, obj: Node | None = None) -> Any:
+        """A new node has no state yet."""
+        shown = super().get_fieldsets(request, obj)
+        return shown if obj is not None else shown[1:]
+
+    @admin.display(description="cluster", ordering="cluster__name")
+    def of_cluster(self, node: Node) -> SafeString | str:
+        """The way to it."""
+        return link("deployments_cluster_change", node.cluster.name, node.cluster.pk) if node.cluster else "–"
+
+    @admin.display(description="roles or tags")
     def role_names(self, node: Node) -> str:
-        """Its roles, those to come in brackets."""
+        """Its roles, those to come in brackets; without any its tags."""
         coming = [role for role in node.pending_roles if role not in node.roles]
-        return ", ".join([*node.roles, *(f"({role})" for role in coming)])
+        return ", ".join([*node.roles, *(f"({role})" for role in coming)]) or ", ".join(node.tags)
+
+    @admin.display(description="what is wrong")
+    def trouble(self, node: Node) -> str:
+        """Why it is in error."""
+        return ": ".join(filter(None, (node.error_type, node.error_msg)))
+
+    @admin.display(description="what is wrong", ordering="error_msg")
+    def shortly(self, node: Node) -> str:
+        """The beginning of it."""
+        return node.error_msg if len(node.error_msg) < 60 else f"{node.error_msg[:59]}…"
+
+    @admin.display(description="latest task runs")
+    def latest(self, node: Node) -> SafeString | str:
+        """The newest, and the way to all."""
+        return format_html("{}{}", latest_runs(node, node.seen_in), self.past(node))
 
     @admin.display(description="state", ordering="status")
     def state(self, node: Node) -> SafeString:
@@ -70,6 +98,6 @@ class NodeAdmin(ByRole):
         return bar(node.progress, node.status)
 
     @admin.display(description="past")
-    def past(self, node: Node) -> SafeString:
+    def past(self, node: Node) -> SafeString | str:
         """The way to all that was done on it."""
-        return format_html('<a href="{}?node__exact={}">task runs</a>', reverse("admin:history_taskrun_changelist"), node.uid)
+        return biography_link(node.uid, "all task runs")

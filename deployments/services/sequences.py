@@ -72,7 +72,7 @@ def _save(sequence: Sequence, data: Mapping[str, Any]) -> Sequence:
             raise InvalidData("name: must be a text of 1 to 255 characters")
         sequence.name = data["name"]
     if "graphs" in data:
-        sequence.graphs = _graphs(data["graphs"])
+        sequence.graphs = checked_graphs(data["graphs"])
     try:
         with database.atomic():
             sequence.save()
@@ -81,7 +81,12 @@ def _save(sequence: Sequence, data: Mapping[str, Any]) -> Sequence:
     return sequence
 
 
-def _graphs(graphs: Any) -> list[dict[str, Any]]:
+def checked_graphs(graphs: Any) -> list[dict[str, Any]]:
+    """The graphs of a sequence as they may be stored.
+
+    Raises:
+        InvalidData: they are not `[{type, nodes?, tasks?}, …]`.
+    """
     if not isinstance(graphs, list) or not graphs:
         raise InvalidData("graphs: must be a list of at least one {type: …}")
     for graph in graphs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +13,21 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from deployments.admin.access import ByRole
-from deployments.models import Cluster, ClusterRole, Graph, Node, Release
+from deployments.admin.actions import ACTIONS
+from deployments.core.events import Begin
+from deployments.core.plan import Bundle, Plan
+from deployments.core.plan import TaskRun as TaskRunPlanned
+from deployments.models import Cluster, ClusterRole, Graph, Node, Release, Sequence
 from history.models import Attempt, Event, TaskRun, Transaction
 from history.recorder import seeding
+from tests.integration.recorded import Recorded
 
 pytestmark = pytest.mark.django_db
 
 TASK = {"id": "a", "type": "shell", "version": "2.1.0", "role": ["*"], "parameters": {"cmd": "true"}}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PLAN = Plan(nodes=("own-0",), runs=(TaskRunPlanned("first", "own-0", "shell"), TaskRunPlanned("second", "own-0", "shell")),
+            bundles=(Bundle((0,), (1,)),))  # fmt: skip
 
 
 @pytest.fixture
@@ -112,6 +120,48 @@ def test_lists_read_a_page_however_long_history_is(admin_client: Client, django_
     assert page.status_code == 200
 
 
+def test_pages_tell_at_a_glance(admin_client: Client, clusters: tuple[Cluster, Cluster]) -> None:
+    done = Recorded(PLAN, clusters[0].id)
+    done.commit(Begin())
+    done.finish({"first/own-0": "error:no room left"})
+    page = admin_client.get(f"/admin/history/transaction/{done.parent.id}/change/").content.decode()
+    for said in ("1 error", "1 pending", "first on node own-0", "no room left", "1 task run blocked by first on node own-0"):
+        assert said in page
+    page = admin_client.get(f"/admin/deployments/cluster/{clusters[0].id}/change/").content.decode()
+    assert "1 discover" in page
+    assert set(re.findall(r"/admin/history/transaction/(\d+)/change/", page)) == {
+        str(row.id) for row in Transaction.objects.filter(cluster_id=clusters[0].id, parent=None)
+    }
+    page = admin_client.get(f"/admin/deployments/node/{Node.objects.get(uid='own-0').pk}/change/").content.decode()
+    assert "no room left" in page and "for a change" in page
+    page = admin_client.get(f"/admin/history/event/?transaction__id__exact={done.parent.id}").content.decode()
+    assert "first</a> #1" in page
+
+
+def test_what_a_node_was_to_another_cluster_is_not_told(clusters: tuple[Cluster, Cluster]) -> None:
+    own, other = clusters
+    run = TaskRun.objects.get(node="other-0")
+    TaskRun.objects.filter(pk=run.pk).update(node="own-0", task_name="zzpast")
+    address = f"/admin/deployments/node/{Node.objects.get(uid='own-0').pk}/change/"
+    assert "zzpast" not in staff("viewer", own).get(address).content.decode()
+    assert "zzpast" in staff("viewer", None).get(address).content.decode()
+
+
+def test_lists_are_called_what_they_show(clusters: tuple[Cluster, Cluster]) -> None:
+    own, other = clusters
+    client = staff("viewer", own)
+
+    def title(address: str) -> str:
+        return str(client.get(f"/admin/history/{address}").context["title"])
+
+    parent, foreign = (Transaction.objects.get(cluster_id=cluster.id, parent=None).id for cluster in (own, other))
+    assert title(f"transaction/?cluster_id__exact={own.id}") == "Transactions of cluster own"
+    assert title(f"transaction/?cluster_id__exact={other.id}") == "Transactions"
+    assert title(f"taskrun/?transaction__parent__id__exact={parent}") == f"Task runs of transaction {parent}: deploy of own"
+    assert title(f"taskrun/?transaction__parent__id__exact={foreign}") == "Task runs"
+    assert title("taskrun/?node__exact=own-0") == "Everything that was started on node own-0"
+
+
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
 def test_what_is_foreign_is_not_there(clusters: tuple[Cluster, Cluster], role: str) -> None:
     own, other = clusters
@@ -187,6 +237,21 @@ def test_a_graph_that_cannot_be_planned_is_not_stored(admin_client: Client, clus
     assert graph.tasks == [TASK]
 
 
+def test_a_sequence_that_cannot_be_run_is_not_stored(admin_client: Client, clusters: tuple[Cluster, Cluster]) -> None:
+    address, new = "/admin/deployments/sequence/add/", {"release": clusters[0].release_id, "name": "s"}
+    assert "errorlist" in admin_client.post(address, {**new, "graphs": '[{"kind": "default"}]'}).content.decode()
+    assert admin_client.post(address, {**new, "graphs": '[{"type": "default"}]'}).status_code == 302
+    assert Sequence.objects.get().graphs == [{"type": "default"}]
+
+
+def test_an_emptied_box_is_an_empty_list(admin_client: Client, clusters: tuple[Cluster, Cluster]) -> None:
+    node = Node.objects.get(uid="own-0")
+    given = {"uid": "own-0", "roles": "", "tags": '["web"]', "labels": "", "cluster": clusters[0].pk}
+    assert admin_client.post(f"/admin/deployments/node/{node.pk}/change/", given).status_code == 302
+    node.refresh_from_db()
+    assert (node.roles, node.tags, node.labels) == ([], ["web"], {})
+
+
 @pytest.mark.parametrize(("action", "said"), [
     ("deploy", ["Graph default is run: 1 task.", "Node own-0 runs all tasks.", "Node own-1 is ready and runs only what has changed."]),
     ("plan", ["only planned and recorded"]),
@@ -226,7 +291,14 @@ def test_actions_take_the_right_to_operate(clusters: tuple[Cluster, Cluster], ac
     client = staff(role, own)
     address = f"/admin/deployments/cluster/act/{action}/?ids="
     assert client.get(f"{address}{own.id}").status_code == (200 if allowed else 403)
-    assert (f"act/{action}/" in client.get(f"/admin/deployments/cluster/{own.id}/change/").content.decode()) == allowed
+    if action == "stop":
+        Transaction.objects.filter(cluster_id=own.id, parent=None).update(status="running")
+    row = Transaction.objects.get(cluster_id=own.id, parent=None)
+    page = client.get(f"/admin/deployments/cluster/{own.id}/change/").content.decode()
+    sensible = {"stop"} if action == "stop" else {"deploy", "plan"}
+    assert {name for name in ACTIONS if f"act/{name}/" in page} == (sensible if allowed else set())
+    page = client.get(f"/admin/history/transaction/{row.id}/change/").content.decode()
+    assert (f"act/stop/?ids={own.id}" in page) == (allowed and action == "stop")
     for ids in (f"{other.id}", f"{own.id},{other.id}", "", "x", "9999"):
         assert client.get(f"{address}{ids}").status_code == 403
         assert client.post(f"{address}{ids}").status_code == 403
