@@ -19,7 +19,7 @@ STOP_ACCEPTED_WITHIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of one. `recovery` and `recalled` are in seconds, None where there was nothing to; `wrong` are sentences, none if passed."""
+    """What came of one. `recovery` and `recalled` are in seconds, None where nothing had to be; `wrong` are sentences, none if passed."""
 
     fault: str
     kind: str

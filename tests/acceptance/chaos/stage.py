@@ -145,7 +145,8 @@ class Stage:
         """Seconds from the request to stop until the last recall was recorded; None where nothing was recalled."""
         query = (
             "SELECT extract(epoch FROM max(e.at) - min(t.stop_requested_at)) AS seconds FROM history_event e JOIN history_transaction t "
-            "ON t.id = e.transaction_id WHERE t.id = ANY(%s) AND e.subject = 'attempt' AND e.new = 'recalled' AND e.at >= t.stop_requested_at"
+            "ON t.id = e.transaction_id WHERE t.id = ANY(%s) AND e.subject = 'attempt' AND e.new = 'recalled' "
+            "AND e.at >= t.stop_requested_at"
         )
         seconds = self.system.rows(query, self.parents)[0]["seconds"]
         return None if seconds is None else float(seconds)
