@@ -13,6 +13,7 @@ from deployments.agent.config import AgentConfig
 from deployments.agent.fence import GRACE_SECONDS, Fence
 from deployments.agent.leases import Leases
 from deployments.agent.memory import MemoryDamaged, NodeMemory, Occupied, TooLate
+from deployments.agent.steady import steady
 from deployments.connections.base import NodeProblem
 from deployments.connections.local import Local
 from deployments.core.errors import FuelwebError
@@ -54,7 +55,7 @@ class Agent:
             memory.check(key.number)
         except (TooLate, MemoryDamaged) as error:
             raise Refused(str(error), node=key.node) from error
-        asked = time.monotonic()
+        asked = steady()
         claim = self._claim(key, work.lease_seconds)
         if not claim.granted:
             raise Refused(f"The attempt was not granted: {claim.refusal}.", node=key.node)
@@ -78,12 +79,12 @@ class Agent:
         """The same token asks again after a lost answer; not for longer than the lease it may have got."""
         token = os.urandom(16).hex()
         started = self._config.keys.seal_report(Report(key, "started", "started"))
-        until, pause = time.monotonic() + lease_seconds / 2, _FIRST_PAUSE
+        until, pause = steady() + lease_seconds / 2, _FIRST_PAUSE
         while True:
             try:
                 return self._broker.claim(key, token, lease_seconds, started)
             except (RedisError, OSError) as error:
-                if time.monotonic() + pause > until:
+                if steady() + pause > until:
                     raise Refused(f"Redis did not answer the claim: {error}", node=key.node) from error
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from deployments.agent.steady import steady
 from deployments.wire.broker import Broker
 from deployments.wire.messages import AttemptKey
 
@@ -40,7 +40,7 @@ class Leases:
         threading.Thread(target=self._run, name="leases", daemon=True).start()
 
     def hold(self, key: AttemptKey, seconds: float, halt: Callable[[], None], since: float) -> None:
-        """Renew this one from now on; the claim, asked for at `since` (the monotonic clock), has set it."""
+        """Renew this one from now on; the claim, asked for at `since` (the steady clock), has set it."""
         due = since + seconds / 3
         with self._lock:
             self._held[key] = _Held(seconds, halt, due, since)
@@ -51,7 +51,7 @@ class Leases:
         """Whether the lease never ran out, by this machine's own steady clock. One that did may be renewed, but its attempt may be over."""
         with self._lock:
             held = self._held.get(key)
-            return held is not None and held.unbroken and time.monotonic() - held.confirmed < held.seconds
+            return held is not None and held.unbroken and steady() - held.confirmed < held.seconds
 
     def drop(self, key: AttemptKey) -> None:
         """Renew it no longer."""
@@ -63,9 +63,9 @@ class Leases:
             with self._lock:
                 self._sooner.clear()
                 self._next = min((held.due for held in self._held.values()), default=math.inf)
-                pause = self._next - time.monotonic()
+                pause = self._next - steady()
             if not self._sooner.wait(None if pause == math.inf else max(0.0, pause)):
-                self._renew(time.monotonic())
+                self._renew(steady())
 
     def _renew(self, now: float) -> None:
         # Those that are nearly due go along: fewer round trips.

@@ -46,6 +46,8 @@ class ChildRun:
     """Nodes on which something was started."""
     send_again: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
     """By run id and attempt: when (seconds since the epoch) it may be sent again if nobody claims it, and the pause after that."""
+    stood_still: dict[tuple[int, int], float] = field(default_factory=dict)
+    """By run id and attempt: seconds of its time in which nobody was at work, so that they don't count for its deadline."""
     ended: int = 0
     progress: int = -1
     siblings: int = 1

@@ -20,6 +20,11 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+def is_due(at: float, now: float, every: float) -> bool:
+    """Whether it is time for what is done `every` so many seconds, and next `at`; also where the clock was set back meanwhile."""
+    return not at - every <= now < at
+
+
 def moment(seconds: float) -> datetime:
     """Seconds since the epoch, as the broker tells time, as a datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

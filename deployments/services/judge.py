@@ -36,6 +36,7 @@ class Verdicts:
 def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
     """How long the row's attempt may take in all: its timeout for each of its tries, and some grace."""
     run = task_run(child, row)
+    grace += child.stood_still.get((row.id, row.attempts), 0.0)
     if child.rehearsal is not None:
         return child.rehearsal.seconds(run) + grace
     timeout = _number(run.parameters.get("timeout"), USUAL_TIMEOUT.get(run.type, 3600.0))

@@ -10,6 +10,7 @@ from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
 from deployments import queries
+from deployments.services.clock import is_due
 from deployments.services.owned import OwnedTransaction
 from deployments.services.ownership import Keeper
 from deployments.services.tools import Tools
@@ -140,10 +141,10 @@ class Orchestrator:
 
     def _timers(self) -> None:
         now = self._tools.broker.now()
-        if now >= self._next_timers:
+        if is_due(self._next_timers, now, self._tools.patience.look):
             self._next_timers = now + self._tools.patience.look
             self._take_over()
-        if now >= self._next_fleets:
+        if is_due(self._next_fleets, now, FLEETS_EVERY):
             self._next_fleets = now + FLEETS_EVERY
             for fleet, nodes in queries.fleets().items():
                 self._tools.broker.publish_fleet(fleet, nodes)

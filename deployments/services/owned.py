@@ -10,7 +10,7 @@ from deployments.dispatch import Order
 from deployments.services import finish, statuses
 from deployments.services.carry_out import Carrier, Effects
 from deployments.services.child import ChildRun, load_child
-from deployments.services.clock import moment
+from deployments.services.clock import is_due, moment
 from deployments.services.decisions import carry_out_decisions
 from deployments.services.judge import Verdicts, heartbeats, judge, judge_started, sort_out, take_back
 from deployments.services.receive import receive
@@ -61,7 +61,7 @@ class OwnedTransaction:
         """One round; False when there is nothing (more) for an orchestrator to do."""
         tools = self._tools
         now = tools.broker.now()
-        look = now >= self._next_look
+        look = is_due(self._next_look, now, tools.patience.look)
         if self._child is None and not self._open():
             return False
         assert self._child is not None  # noqa: S101 - for the type checker

@@ -34,9 +34,13 @@ class Trust:
         self.beats_before: Mapping[str, bytes] = {}
         """Heartbeats as they stood when the loss was seen; every new one differs, since sealing never gives the same twice."""
         self._run_id, self._blind_until = "", 0.0
+        self._looked: float | None = None
+        self._excused = False
+        """The last look came late already: who is always late must judge all the same."""
 
     def look(self, child: ChildRun, now: float) -> None:
         """Find out how things stand."""
+        self._see_standstill(child, now)
         broker = self._tools.broker
         if broker.vouched(self._id, self._epoch):
             self.state = "sure"
@@ -48,6 +52,21 @@ class Trust:
             self._blind_until = now + self._tools.patience.lease
         elif now >= self._blind_until:
             self.state = "asking"
+
+    def _see_standstill(self, child: ChildRun, now: float) -> None:
+        """Time that passed without a look is not held against the silent.
+
+        This process, its machine or the broker may have stood still (suspended, frozen), and the agents with it; or somebody set the clock.
+        """
+        lease = self._tools.patience.lease
+        passed = now - self._looked if self._looked is not None else 0.0
+        late, self._looked = not 0.0 <= passed < lease / 2, now
+        if late and not self._excused:
+            self.judge_after = self._blind_until = now + lease
+            for row in child.undone.values():
+                attempt = row.id, row.attempts
+                child.stood_still[attempt] = child.stood_still.get(attempt, 0.0) + passed
+        self._excused = late
 
     def vouch(self, parent: Transaction, child: ChildRun, now: float) -> None:
         """Make the broker take this owner's permits; all that were given before are void.

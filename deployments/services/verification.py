@@ -52,7 +52,9 @@ def verify_transaction(any_id: int) -> Verification:
         if broken := chain.follow(event):
             findings.append(Finding("chain", broken, event.seq, node=event.node or None))
         verifier.take(
-            LogEvent(event.seq, event.at, event.subject, event.old, event.new, event.run, event.attempt, event.node, event.reason)
+            LogEvent(
+                event.seq, event.at, event.subject, event.old, event.new, event.run, event.attempt, event.node, event.reason, event.about
+            )
         )
     if broken := chain.end(parent):
         findings.append(Finding("chain", broken, count or None))
@@ -96,4 +98,5 @@ def _record(parent: Transaction, rows: Sequence[Transaction]) -> Record:
     ids = [row.id for row in rows if row.recorded_at]
     runs = TaskRun.objects.filter(transaction__in=ids).order_by("id").values_list("id", "status", "attempts")
     tries = Attempt.objects.filter(run__transaction__in=ids).order_by("id").values_list("run_id", "attempt", "status")
-    return Record([parent.status, *(row.status for row in rows)], runs.iterator(_CHUNK), tries.iterator(_CHUNK))
+    both = [parent, *rows]
+    return Record([row.status for row in both], runs.iterator(_CHUNK), tries.iterator(_CHUNK), [row.id for row in both])

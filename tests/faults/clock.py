@@ -230,7 +230,7 @@ def time_module(simulation: Simulation) -> SimpleNamespace:
         actor = simulation.actor
         simulation.sleep(seconds / (actor.process.rate if actor else 1.0))
 
-    return SimpleNamespace(monotonic=monotonic, sleep=sleep, time=monotonic)
+    return SimpleNamespace(monotonic=monotonic, sleep=sleep, time=monotonic, clock_gettime=lambda _clock: monotonic(), CLOCK_BOOTTIME=7)
 
 
 def threading_module(simulation: Simulation, real: Any) -> SimpleNamespace:

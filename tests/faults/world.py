@@ -14,7 +14,7 @@ from time import process_time
 from typing import Any
 from unittest.mock import patch
 
-from deployments.agent import attempt, fence, leases, memory
+from deployments.agent import attempt, fence, leases, memory, steady
 from deployments.core.plan import MASTER_NODE
 from deployments.core.time_limit import Limit
 from deployments.models import Cluster, Graph, Node, Release
@@ -141,7 +141,7 @@ def _in_place(world: World) -> Iterator[None]:
     time, threads = time_module(simulation), threading_module(simulation, threading)
     LocalDouble.machines, LocalDouble.simulation, LocalDouble.faults = world.machines, simulation, world.faults
     with ExitStack() as stack:
-        for module in (attempt, leases, memory, wakes):
+        for module in (attempt, memory, steady, wakes):
             stack.enter_context(patch.object(module, "time", time))
         for module in (leases, wakes, ownership, orchestrator):
             stack.enter_context(patch.object(module, "threading", threads))

@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisGone
 from deployments.agent import attempt as attempt_module
 from deployments.agent.attempt import Refused
 from deployments.agent.leases import Leases
+from deployments.agent.steady import steady
 from deployments.executors.base import Outcome
 from deployments.wire.broker import Claim
 from deployments.wire.memory_broker import MemoryBroker
@@ -157,6 +158,22 @@ class TestLeasesOfRunningAttempts:
         assert (outcome.state, outcome.reason) == ("error", "The attempt was not started: its lease had run out before.")
         assert not (rig.root / "7" / "ran").exists()
 
+    @pytest.mark.parametrize("slept", [0.0, 3600.0])
+    def test_the_time_of_a_suspended_machine_counts(self, rig: Rig, monkeypatch: pytest.MonkeyPatch, slept: float) -> None:
+        """The monotonic clock stands still meanwhile; the lease in Redis doesn't."""
+
+        def then_sleeps(*args: Any) -> Claim:
+            answer = MemoryBroker.claim(rig.broker, *args)
+            monkeypatch.setattr(time, "clock_gettime", lambda clock: clocks(clock) + (slept if clock == time.CLOCK_BOOTTIME else 0.0))
+            return answer
+
+        clocks = time.clock_gettime
+        monkeypatch.setattr(rig.broker, "claim", then_sleeps)
+        key, payload = rig.permit(1, parameters={"cmd": "touch $FUELWEB_ROOT/ran", "retries": 0})
+        outcome, _ = rig.agent.attempt(key, payload)
+        assert outcome.state == ("error" if slept else "ready")
+        assert (rig.root / "7" / "ran").exists() == (not slept)
+
     def test_a_broker_that_is_away_for_a_moment_ends_nothing(self) -> None:
         class Away(MemoryBroker):
             calls = 0
@@ -170,7 +187,7 @@ class TestLeasesOfRunningAttempts:
         broker, halted = Away(time.time), threading.Event()
         key = AttemptKey(1, 1, 1, "7", 1)
         leases = Leases(broker)
-        leases.hold(key, 0.3, halted.set, time.monotonic())
+        leases.hold(key, 0.3, halted.set, steady())
         time.sleep(0.6)
         assert broker.leased([key]) == [True]
         leases.drop(key)
