@@ -63,9 +63,11 @@ class EventAdmin(ReadOnly):
         """To the millisecond, as it was recorded; the day behind it."""
         return format_html('<span title="{}">{}</span>', exact(event.at), timezone.localtime(event.at).strftime("%H:%M:%S.%f")[:-3])
 
-    @admin.display(description="task")
+    @admin.display(description="task or transaction")
     def what(self, event: Event) -> SafeString | str:
-        """The way to the task run, and which attempt at it."""
+        """The way to the task run, and which attempt at it; or to the transaction that moved."""
+        if event.about is not None:
+            return link("history_transaction_change", event.about, event.about)
         if event.run is None:
             return "–"
         name = link("history_taskrun_change", event._task or event.run, event.run)

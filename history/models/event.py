@@ -13,6 +13,7 @@ class Event(models.Model):
     at = models.DateTimeField()
     actor = models.CharField(max_length=255)
     subject = models.CharField(max_length=16, help_text="transaction, run, attempt, node or cluster")
+    about = models.BigIntegerField(null=True, blank=True, help_text="Which transaction moved: the parent or one of its children.")
     run = models.BigIntegerField(null=True, blank=True, help_text="Id of the task run.")
     attempt = models.PositiveSmallIntegerField(null=True, blank=True)
     node = models.CharField(max_length=100, blank=True)

@@ -155,9 +155,20 @@ class Ledger:
         self._remember(row)
         row.blocked_by, row.reason = root, reason
 
-    def note(self, subject: str, new: str, *, old: str = "", node: str = "", reason: str = "", row: RunRow | None = None) -> None:
-        """An event that moves no run: of the transaction, a node, the cluster, or a message that came too late."""
+    def note(
+        self,
+        subject: str,
+        new: str,
+        *,
+        old: str = "",
+        node: str = "",
+        reason: str = "",
+        row: RunRow | None = None,
+        about: int | None = None,
+    ) -> None:
+        """An event that moves no run: of the transaction `about`, a node, the cluster, or a message that came too late."""
         self._event(subject, row, old, new, node=node, reason=reason)
+        self._events[-1].about = about
 
     def changed(self) -> list[RunRow]:
         """The rows that this commit moves."""
@@ -298,4 +309,7 @@ def event_digest(previous: str, seq: int, event: Event) -> str:
         previous, event.transaction_id, seq, event.at.isoformat(), event.actor, event.subject, event.run, event.attempt, event.node,
         event.old, event.new, event.reason,
     )  # fmt: skip
+    if event.about is not None:
+        # Left out where there is none: logs from before there was one stay as they are.
+        told += (event.about,)
     return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()

@@ -78,5 +78,5 @@ def record_plan(ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snaps
                 for offset, run in enumerate(runs[start : start + _CHUNK])
             )
     ledger.change_transaction(child_id, recorded_at=now)
-    ledger.note("transaction", "planned", reason=f"{len(runs)} task runs recorded")
+    ledger.note("transaction", "planned", reason=f"{len(runs)} task runs recorded", about=child_id)
     ledger.write()

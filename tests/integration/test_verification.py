@@ -18,6 +18,7 @@ from deployments.services.verification import verify_transaction
 from history import recorder
 from history.models import Attempt, Event, Transaction
 from history.models import TaskRun as Row
+from history.recorder.ledger import event_digest
 from tests.integration.recorded import Recorded
 from tests.unit.core.scheduling import plan_of, plans, tolerant
 
@@ -51,6 +52,28 @@ def test_what_the_ledger_writes_is_clean() -> None:
     events = Event.objects.filter(transaction=run.parent).count()
     assert said(run.parent.id) == (f"verified: {events} events, 5 task runs, 0 findings\n", 0)
     assert said(run.child.id) == said(run.parent.id)
+
+
+def test_the_log_says_which_transaction_moved() -> None:
+    run = a_run()
+    moves = Event.objects.filter(transaction=run.parent, subject="transaction").order_by("seq")
+    assert [(event.about, event.new) for event in moves] == [
+        (run.child.id, "planned"), (run.parent.id, "running"), (run.child.id, "running"), (run.child.id, "ready"), (run.parent.id, "ready"),
+    ]  # fmt: skip
+    last = moves.last()
+    Event.objects.filter(pk=last.pk).update(about=run.child.id)
+    assert f"chain: Event {last.seq} is not as it was written: its digest does not fit what it says and what came before." in findings(run)
+
+
+def test_a_log_from_before_it_said_so_is_still_good() -> None:
+    run = a_run()
+    digest = ""
+    for event in Event.objects.filter(transaction=run.parent).order_by("seq"):
+        event.about = None
+        event.digest = digest = event_digest(digest, event.seq, event)
+        event.save()
+    Transaction.objects.filter(id=run.parent.id).update(event_digest=digest)
+    assert findings(run) == []
 
 
 def test_json_says_the_same() -> None:

@@ -15,6 +15,7 @@ class EventSerializer(serializers.Serializer[Event]):
     at = Moment()
     actor = serializers.CharField()
     subject = serializers.CharField()
+    about = serializers.IntegerField(allow_null=True)
     run = serializers.IntegerField(allow_null=True)
     attempt = serializers.IntegerField(allow_null=True)
     node = serializers.CharField()

@@ -34,6 +34,8 @@ class LogEvent(NamedTuple):
     attempt: int | None = None
     node: str = ""
     reason: str = ""
+    about: int | None = None
+    """Which transaction moved; None in logs that don't tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Record:
     """Of each task run: number, status, number of attempts."""
     attempts: Iterable[tuple[int, int, str]] = ()
     """Of each attempt: number of its run, attempt, status."""
+    ids: Sequence[int] = ()
+    """By which numbers the log names the transactions, in their order."""
 
     @property
     def over(self) -> bool:

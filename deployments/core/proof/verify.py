@@ -62,6 +62,7 @@ class Verifier:
         self._open: dict[str, dict[tuple[int, int], Place]] = {}
         self._busy: Counter[tuple[int, str]] = Counter()
         self._transactions = Counter({"pending": 1 + len(children)})
+        self._named: dict[int, str] = {}
         self._planned = 0
         self._ended: set[int] = set()
         self._drained: LogEvent | None = None
@@ -82,7 +83,7 @@ class Verifier:
         """The log is at its end: compare it with the rows, and see that nothing was left behind."""
         if record is not None:
             self.findings += compare_rows(self._places, self._attempts, record)
-            self.findings += compare_transactions(self._transactions, record)
+            self.findings += compare_transactions(self._transactions, self._named, record)
             if record.over:
                 self.findings += left_behind(self._places, self._attempts)
         return self.findings
@@ -106,6 +107,11 @@ class Verifier:
             self._find("state", event, f"A transaction went from {event.old} to {event.new}, which is not allowed.")
         elif not self._transactions[event.old]:
             self._find("state", event, f"A transaction went from {event.old} to {event.new}, but none was {event.old}.")
+        if event.about is not None:
+            was = self._named.get(event.about, "pending")
+            self._named[event.about] = event.new
+            if was != event.old:
+                self._find("state", event, f"Transaction {event.about} went from {event.old} to {event.new}, but it was {was}.")
         self._transactions[event.old] -= 1
         self._transactions[event.new] += 1
         # The child ends before its parent; what a person decides afterwards about a failure of it is another story.

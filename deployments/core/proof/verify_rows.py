@@ -33,8 +33,13 @@ def compare_rows(places: Places, attempts: Attempts, record: Record) -> Iterator
         yield _finding("row", f"Attempt {attempt} of {name_of(places, number)} is in the log, but has no row.", places.get(number))
 
 
-def compare_transactions(told: Counter[str], record: Record) -> Iterator[Finding]:
-    """The parent's and the children's statuses; the log names them by their moves only."""
+def compare_transactions(told: Counter[str], named: Mapping[int, str], record: Record) -> Iterator[Finding]:
+    """The parent's and the children's statuses. Older logs name them by their moves only, so they are counted; newer ones say which."""
+    for number, status in zip(record.ids, record.transactions, strict=False):
+        if (ends := named.get(number, status)) != status:
+            yield _finding("row", f"Transaction {number} is {status}, but the log ends with {ends}.")
+    for number in sorted(named.keys() - set(record.ids)):
+        yield _finding("log", f"The log tells of transaction {number}, which is no part of this request.")
     if +told != Counter(record.transactions):
         ends = ", ".join(sorted(told.elements()))
         yield _finding("row", f"The transactions are {', '.join(sorted(record.transactions))}, but the log ends with {ends}.")
