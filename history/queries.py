@@ -79,6 +79,12 @@ def current_child(parent_id: int) -> Transaction | None:
     return Transaction.objects.filter(parent_id=parent_id, status__in=UNFINISHED).order_by("position").first()
 
 
+def over_among(parent_ids: Iterable[int]) -> list[int]:
+    """Those that are over. (Ids that nobody knows here are not: they may be another system's.)"""
+    over = Transaction.objects.filter(id__in=list(parent_ids), parent=None).exclude(status__in=UNFINISHED)
+    return list(over.values_list("id", flat=True))
+
+
 def snapshot(child_id: int, kind: str) -> Any:
     """The stored data; None if there is none of this kind."""
     row = Snapshot.objects.filter(transaction_id=child_id, kind=kind).first()

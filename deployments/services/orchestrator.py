@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 FLEETS_EVERY = 2.0
 """Seconds between two publications of which nodes each fleet serves."""
+SWEEPS_EVERY = 600.0
+"""Seconds between two looks for what is left in the broker of transactions that are over."""
 
 
 class Orchestrator:
@@ -39,6 +41,7 @@ class Orchestrator:
         """Transactions of which the database has refused something."""
         self._next_timers = 0.0
         self._next_fleets = 0.0
+        self._next_sweep = 0.0
 
     def wake(self, transaction_id: int) -> None:
         """There may be something to do: reports came in, or a plan was recorded."""
@@ -148,6 +151,14 @@ class Orchestrator:
             self._next_fleets = now + FLEETS_EVERY
             for fleet, nodes in queries.fleets().items():
                 self._tools.broker.publish_fleet(fleet, nodes)
+        if is_due(self._next_sweep, now, SWEEPS_EVERY):
+            self._next_sweep = now + SWEEPS_EVERY
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what owners left that died between their last commit and the end, and stop flags that came after it."""
+        for transaction_id in history.over_among(self._tools.broker.remains()):
+            self._tools.broker.end(transaction_id)
 
     def _take_over(self) -> None:
         if self._leaving.is_set():

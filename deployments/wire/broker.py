@@ -98,6 +98,9 @@ class Broker(Protocol):
     def end(self, transaction: int) -> None:
         """Remove every key of a transaction that is over."""
 
+    def remains(self) -> set[int]:
+        """The transactions of which any key is left."""
+
     def wake(self, owner: str, transaction: int) -> None:
         """Tell an orchestrator that there is something to do for a transaction it owns (a hint; it may get lost)."""
 

@@ -130,6 +130,12 @@ class MemoryBroker:
             for key in [key for key in self._store.claims if key.transaction == transaction]:
                 del self._store.claims[key]
 
+    def remains(self) -> set[int]:
+        with self._lock:
+            store = self._store
+            reported = {transaction for transaction, entries in store.outcomes.items() if entries}
+            return {*store.owners, *store.stops, *store.woken, *reported, *(key.transaction for key in store.claims)}
+
     def wake(self, owner: str, transaction: int) -> None:
         with self._lock:
             self._wakes.append((owner, transaction))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from redis import Redis
@@ -107,6 +107,12 @@ class RedisBroker:
 
     def end(self, transaction: int) -> None:
         self._redis.delete(_owner(transaction), _stop(transaction), _claim(transaction), _outcomes(transaction), _woken(transaction))
+
+    def remains(self) -> set[int]:
+        # Each of its keys ends with the transaction's id; of nodes and fleets there are keys that do too.
+        kinds = tuple(key(0).removesuffix("0") for key in (_owner, _stop, _claim, _outcomes, _woken))
+        names = (name.decode() for name in cast("Iterator[bytes]", self._redis.scan_iter(f"{KEY_PREFIX}*:*", count=1000)))
+        return {int(name.rpartition(":")[2]) for name in names if name.startswith(kinds)}
 
     def wake(self, owner: str, transaction: int) -> None:
         self._redis.publish(_wake(owner), str(transaction))

@@ -291,6 +291,24 @@ class TestTheEnd:
         assert broker.permit(EPOCH, [OTHER]) == [True]
         assert broker.claim(OTHER, "a", LEASE, b"s").granted, "the stop flag is gone too"
 
+    @pytest.mark.parametrize(
+        "leave",
+        [
+            lambda broker: broker.vouch(TX, EPOCH),
+            lambda broker: broker.set_stop(TX),
+            lambda broker: broker.report(KEY, b"late"),
+            lambda broker: _permitted(broker) or broker.claim(KEY, "a", LEASE, b"s"),
+        ],
+        ids=["owner", "stop", "report", "claim"],
+    )
+    def test_what_remains_is_seen_until_it_is_removed(self, broker: Broker, leave: Callable[[Broker], object]) -> None:
+        broker.publish_fleet(str(TX), [])
+        assert TX not in broker.remains()
+        leave(broker)
+        assert TX in broker.remains()
+        broker.end(TX)
+        assert TX not in broker.remains()
+
 
 class TestFleetsAndHeartbeats:
     def test_heartbeats_end_with_their_time(self, rig: Rig) -> None:
