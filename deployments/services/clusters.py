@@ -19,6 +19,7 @@ from history import recorder
 from history.models import Transaction
 
 UNLOCKED = ("new", "operational", "error", "stopped", "partially_deployed")
+_NET_PROVIDERS = ("neutron", "nova_network")
 _MODES = tuple(mode for mode, _ in Cluster.MODES)
 
 
@@ -39,6 +40,7 @@ def create(data: Mapping[str, Any], version: str) -> Cluster:
     values = _values(data)
     if not values.get("name"):
         raise InvalidData("name: a cluster needs one")
+    values |= _fixed(data)
     values |= {"settings": defaults(release), "fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
     try:
         with database.atomic():
@@ -168,6 +170,21 @@ def _release(given: Any) -> Release:
     if release.state != "available":
         raise Forbidden(f"Release with ID '{release.pk}' is not deployable.")
     return release
+
+
+def _fixed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said once, when the cluster is made."""
+    values: dict[str, Any] = {}
+    if "net_provider" in data:
+        if data["net_provider"] not in _NET_PROVIDERS:
+            raise InvalidData(f"net_provider: must be one of {', '.join(_NET_PROVIDERS)}")
+        values["net_provider"] = data["net_provider"]
+    if "components" in data:
+        components = data["components"]
+        if not isinstance(components, list) or not all(isinstance(name, str) for name in components):
+            raise InvalidData("components: must be a list of names")
+        values["components"] = components
+    return values
 
 
 def _values(data: Mapping[str, Any]) -> dict[str, Any]:

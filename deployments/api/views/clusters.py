@@ -23,6 +23,7 @@ _CLUSTER = {
     "properties": {
         "name": {"type": "string"}, "release_id": {"type": "integer"}, "mode": {"type": "string"},
         "nodes": {"type": "array", "items": {"type": "integer"}}, "ui_settings": describe.ANY_MAPPING,
+        "net_provider": {"type": "string"}, "components": {"type": "array", "items": {"type": "string"}},
     },
 }  # fmt: skip
 _ASSIGNMENT = {

@@ -12,6 +12,7 @@ from deployments.api.shapes.clusters import ReleaseSerializer, RoleSerializer
 from deployments.api.shapes.releases import role_items
 from deployments.models import Release
 from deployments.services.errors import NotFound
+from deployments.services.releases import newest_first
 
 
 class ReleaseView(ApiView):
@@ -37,7 +38,7 @@ class ReleasesView(ApiView):
     @describe.lists(ReleaseSerializer)
     def get(self, request: Request) -> Response:
         """All releases, newest first."""
-        return listed(request, Release.objects.order_by("-version", "name"), ReleaseSerializer, ("id", "name", "version", "state"))
+        return listed(request, newest_first(), ReleaseSerializer, ("id", "name", "version", "state"))
 
 
 class OneReleaseView(ReleaseView):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from deployments.models import Cluster, Graph, Node, Sequence
+from deployments.models import Cluster, Graph, Node, Release, Sequence
 from history.models import Transaction
 from tests.integration.api.conftest import TASK, body
 
@@ -31,6 +31,11 @@ def test_a_cluster_is_made_as_the_client_asks(api: APIClient, cluster: Cluster) 
     assert send(api, "get", f"clusters/{made['id']}/attributes") == {"editable": {"common": {"debug": {"value": False}}}}
     assert Node.objects.get(uid="n3").cluster_id == made["id"]
     assert send(api, "post", "clusters/", body, 409)["message"] == "Environment with this name already exists"
+    more = {"name": "more", "release": cluster.release_id, "net_provider": "nova_network", "components": ["hypervisor:qemu"]}
+    made = send(api, "post", "clusters/", more, 201)
+    assert (made["net_provider"], made["components"]) == ("nova_network", ["hypervisor:qemu"])
+    send(api, "put", f"clusters/{made['id']}/", {"net_provider": "neutron"}, 400)
+    send(api, "post", "clusters/", {**more, "name": "yet another", "net_provider": "telepathy"}, 400)
 
 
 def test_a_release_that_is_not_available_makes_no_cluster(api: APIClient, cluster: Cluster) -> None:
@@ -252,6 +257,14 @@ def test_the_graph_is_drawn(api: APIClient, cluster: Cluster) -> None:
 def test_the_facts_are_shown(api: APIClient, cluster: Cluster) -> None:
     facts = send(api, "get", f"clusters/{cluster.id}/orchestrator/deployment/?split=1")
     assert [each["uid"] for each in facts] == ["common", "1", "2"]
+
+
+def test_the_newest_release_comes_first(api: APIClient, cluster: Cluster) -> None:
+    for version in ("mitaka-9.0", "newton-10.0", "alpha-11.1", "zulu-9.0"):
+        Release.objects.create(name="OS", version=version)
+    versions = [row["version"] for row in send(api, "get", "releases/")]
+    assert versions == ["alpha-11.1", "shop-10.0", "newton-10.0", "zulu-9.0", "mitaka-9.0"]
+    assert [row["version"] for row in send(api, "get", "releases/?order_by=version&limit=1")] == ["alpha-11.1"]
 
 
 def test_sequences(api: APIClient, cluster: Cluster) -> None:
