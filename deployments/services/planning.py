@@ -46,7 +46,10 @@ def plan_next(parent_id: int, tools: Tools, limit: Limit) -> bool:
     with Keeper(tools.patience.ownership) as keeper:
         keeper.hold(parent_id, epoch)
         if child is not None and child.recorded_at is None:
-            planned = _plan(parent, child, epoch, tools, limit)
+            try:
+                planned = _plan(parent, child, epoch, tools, limit)
+            except recorder.OwnershipLost:
+                logger.warning("Transaction %s was taken over while it was being planned.", parent_id)
     recorder.release(parent_id, epoch)
     tools.dispatcher.wake_orchestrator(parent_id)
     return planned
@@ -66,10 +69,7 @@ def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, lim
     except FuelwebError as error:
         finish.fail_planning(parent, child, storable(str(error)), ledger())
         return False
-    except recorder.OwnershipLost:
-        logger.warning("Transaction %s was taken over while it was being planned.", parent.id)
-        return False
-    except (OperationalError, InterfaceError, recorder.RowMoved):
+    except (OperationalError, InterfaceError, recorder.RowMoved, recorder.OwnershipLost):
         # The database is away, or the world has moved on: the next try may well succeed.
         raise
     except Exception as bug:

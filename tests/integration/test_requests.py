@@ -108,6 +108,29 @@ def test_a_database_that_is_away_is_tried_again(system: System, cluster: Cluster
     assert parent.status == "pending"
 
 
+@pytest.mark.parametrize("tries", [0, planning.MOST_TRIES])
+def test_a_planner_that_was_stalled_for_too_long_writes_nothing_not_even_that_it_failed(
+    system: System, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    parent = asked(system, cluster)
+    Transaction.objects.filter(parent=parent).update(plan_tries=tries)
+    edit_graph(cluster, [a_task("a"), a_task("b{CLUSTER_ID!s:>300}")])
+    _taken_over_when_it_fails(monkeypatch)
+    assert not planning.plan_next(parent.id, system.tools, no_limit)
+    parent.refresh_from_db()
+    assert (parent.status, parent.message, parent.owner) == ("pending", "", "somebody else")
+
+
+def _taken_over_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail = planning.finish.fail_planning
+
+    def late(parent: Transaction, *told: Any) -> None:
+        Transaction.objects.filter(id=parent.id).update(owner="somebody else", owner_epoch=parent.owner_epoch + 1)
+        fail(parent, *told)
+
+    monkeypatch.setattr(planning.finish, "fail_planning", late)
+
+
 def test_a_task_with_too_long_a_name_ends_the_transaction(system: System, cluster: Cluster) -> None:
     edit_graph(cluster, [a_task("a"), a_task("b{CLUSTER_ID!s:>300}")])
     parent = system.deploy(cluster)
