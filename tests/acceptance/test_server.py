@@ -241,6 +241,7 @@ def test_ctrl_c_lets_running_runs_end_and_the_next_start_goes_on(system: System)
     assert (system.home / "nodes" / "n1" / "done").read_text() == "done\n"
     system.interrupt()
     assert system.wait() == 0
+    assert ", 0 findings" in system.manage("verify", "1")
 
 
 def test_a_second_ctrl_c_does_not_wait(system: System) -> None:
@@ -255,3 +256,4 @@ def test_a_second_ctrl_c_does_not_wait(system: System) -> None:
     system.interrupt()
     assert system.wait() == 0
     assert "left what still runs" in system.said()
+    assert ", 0 findings" in system.manage("verify", "1")

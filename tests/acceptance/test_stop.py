@@ -14,6 +14,7 @@ from deployments.models import Cluster, Node
 from fuelweb.supervisor import Supervisor
 from history import queries as history
 from history.models import Attempt, Event, TaskRun, Transaction
+from tests.acceptance.proof import verify_all
 from tests.acceptance.test_newton import newton, wait_until_over
 
 __all__ = ["newton"]
@@ -37,6 +38,7 @@ def test_stop_at_random_moments_and_go_on(running_system: Supervisor, newton: Cl
         call_command("stop", "newton", reason="tea")
         stopped = wait_until_over(60)
         _ended_as_stopped(stopped, f"turn {turn}, stopped after {moment:.2f} s, seed {SEED}")
+        assert verify_all() == turn + 1
 
     call_command("deploy", "newton", rehearse=SPEED, durations=durations, reason="go on")
     done = wait_until_over()
@@ -48,6 +50,7 @@ def test_stop_at_random_moments_and_go_on(running_system: Supervisor, newton: Cl
     assert set(Node.objects.filter(cluster=newton).values_list("status", flat=True)) == {"ready"}
     assert Cluster.objects.get(id=newton.id).status == "operational"
     assert not Transaction.objects.filter(status__in=("pending", "running")).exists()
+    assert verify_all() == MOMENTS + 1
 
 
 def test_a_second_stop_is_refused_and_so_is_one_of_nothing(running_system: Supervisor, newton: Cluster, shared: Path) -> None:
@@ -60,6 +63,7 @@ def test_a_second_stop_is_refused_and_so_is_one_of_nothing(running_system: Super
         call_command("stop", "newton")
     call_command("drain", "newton")
     assert wait_until_over(60).status == "stopped"
+    assert verify_all() == 1
 
 
 def _wait_for_the_first_runs() -> None:
