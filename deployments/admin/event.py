@@ -20,7 +20,7 @@ class EventAdmin(ReadOnly):
     """The log, a request's events in order."""
 
     cluster_path = "transaction__cluster_id"
-    list_display = ["number", "moment", "subject", "what", "on_node", "move", "reason", "by"]
+    list_display = ["number", "moment", "what", "move", "reason", "by"]
     list_display_links = None
     list_filter = ["subject"]
     list_select_related = ["transaction"]
@@ -63,20 +63,15 @@ class EventAdmin(ReadOnly):
         """To the millisecond, as it was recorded; the day behind it."""
         return format_html('<span title="{}">{}</span>', exact(event.at), timezone.localtime(event.at).strftime("%H:%M:%S.%f")[:-3])
 
-    @admin.display(description="task or transaction")
-    def what(self, event: Event) -> SafeString | str:
-        """The way to the task run, and which attempt at it; or to the transaction that moved."""
+    @admin.display(description="of", ordering="subject")
+    def what(self, event: Event) -> SafeString:
+        """What moved, and the way to it: a transaction, a task run or an attempt at one, or a node."""
+        if event.run is not None:
+            run = link("history_taskrun_change", f"{event._task or event.run}/{event.node}", event.run)
+            return format_html("attempt {} at {}", event.attempt, run) if event.attempt else format_html("task run {}", run)
         if event.about is not None:
-            return link("history_transaction_change", event.about, event.about)
-        if event.run is None:
-            return "–"
-        name = link("history_taskrun_change", event._task or event.run, event.run)
-        return format_html("{} #{}", name, event.attempt) if event.attempt else name
-
-    @admin.display(description="node", ordering="node")
-    def on_node(self, event: Event) -> SafeString | str:
-        """The way to all that was done on it."""
-        return biography_link(event.node) if event.node else "–"
+            return format_html("transaction {}", link("history_transaction_change", event.about, event.about))
+        return format_html("{} {}", event.subject, biography_link(event.node) if event.node else "")
 
     @admin.display(description="by", ordering="actor")
     def by(self, event: Event) -> SafeString:

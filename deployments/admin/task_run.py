@@ -87,9 +87,10 @@ class TaskRunAdmin(ReadOnly):
         return super().list_title(request)
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        """On a node also who asked and why, which are the same for a whole transaction."""
-        shown = list(self.list_display)
-        return [*shown, "asker"] if "node__exact" in request.GET else shown
+        """On one node who asked and why, in place of what is the same in every line; of a transaction those are the same."""
+        if "node__exact" in request.GET:
+            return [*(name for name in self.list_display if name not in ("on_node", "type")), "asker"]
+        return list(self.list_display)
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
         """Within a transaction by its plan, else the newest first."""
