@@ -1,12 +1,15 @@
-"""A Redis server that a test may kill, empty and start again."""
+"""A Redis server that a test may kill, empty and start again, and a way to it that may go dead."""
 
 from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -62,3 +65,47 @@ class RedisServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Wire:
+    """A way to a server that may go dead: what is connected stays connected, and nothing comes through any more. New connections do."""
+
+    def __init__(self, url: str) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="fuelweb-wire-"))
+        self._there = url.removeprefix("unix://")
+        self.url = f"unix://{self._folder / 's'}"
+        self._door = socket.socket(socket.AF_UNIX)
+        self._open: list[socket.socket] = []
+        self._dead: set[socket.socket] = set()
+
+    def go_dead(self) -> None:
+        """For all connections there are."""
+        self._dead = set(self._open)
+
+    def __enter__(self) -> Wire:
+        self._door.bind(str(self._folder / "s"))
+        self._door.listen(128)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for end in [self._door, *self._open]:
+            end.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._door.accept()
+                far = socket.socket(socket.AF_UNIX)
+                self._open += [near, far]
+                far.connect(self._there)
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if source not in self._dead:
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_WR)

@@ -53,7 +53,7 @@ class Agent:
         memory = NodeMemory(self._config.state, key.node)
         try:
             memory.check(key.number)
-        except (TooLate, MemoryDamaged) as error:
+        except (TooLate, MemoryDamaged, OSError) as error:
             raise Refused(str(error), node=key.node) from error
         asked = steady()
         claim = self._claim(key, work.lease_seconds)

@@ -31,6 +31,8 @@ class Fence:
     def __init__(self, memory: NodeMemory, number: int, leased: Callable[[], bool]) -> None:
         self._memory, self._number, self._leased = memory, number, leased
         self._path = memory.folder / "attempt.lock"
+        self._ending = memory.folder / "attempt.ending"
+        """There while a whole group is being ended: if the agent is killed meanwhile, the leader may be gone, but not the others."""
         self._mark: ProcessMark | None = None
 
     def clear(self) -> None:
@@ -41,9 +43,11 @@ class Fence:
         """
         with self._memory.guard():
             left = self._read()
-            if left is not None and processes.lives(left):
+            if left is not None and (processes.lives(left) or self._ending.exists() and processes.remains(left)):
+                self._ending.touch()
                 self._end(left)
             self._path.unlink(missing_ok=True)
+            self._ending.unlink(missing_ok=True)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -68,15 +72,28 @@ class Fence:
                 raise NodeProblem(f"The command was not started: {fresh} can't be written: {error.strerror}.") from error
             self._mark = mark
 
+    def ending(self) -> None:
+        """See `Watch`."""
+        try:
+            with self._memory.guard():
+                if self._is_mine():
+                    self._ending.touch()
+        except (OSError, Occupied, Unfenced) as error:
+            logger.warning("It can't be noted that dispatch %s is being ended: %s", self._number, error)
+
     def ended(self) -> None:
         """See `Watch`. A later attempt's lock stays."""
         try:
             with self._memory.guard():
-                if self._mark is not None and self._read() == self._mark:
+                if self._is_mine():
                     self._path.unlink()
+                    self._ending.unlink(missing_ok=True)
         except (OSError, Occupied, Unfenced) as error:
             # Its process has ended, so the next attempt finds nothing to end.
             logger.warning("The lock of dispatch %s stays behind: %s", self._number, error)
+
+    def _is_mine(self) -> bool:
+        return self._mark is not None and self._read() == self._mark
 
     def _check(self) -> None:
         if self._memory.highest() != self._number:

@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from redis.exceptions import RedisError
-
 from deployments.agent.steady import steady
 from deployments.wire.broker import Broker
 from deployments.wire.messages import AttemptKey
@@ -73,7 +71,8 @@ class Leases:
             due = [(key, held) for key, held in self._held.items() if held.due <= now + held.seconds / 12]
         try:
             answers = self._broker.renew([(key, held.seconds) for key, held in due])
-        except (RedisError, OSError) as error:
+        except Exception as error:
+            # Whatever it is: without this thread all attempts of the process would be lost.
             logger.warning("%d leases could not be renewed: %s", len(due), error)
             for _, held in due:
                 held.due = now + min(_RETRY_SECONDS, held.seconds / 3)

@@ -83,8 +83,8 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
         for node in nodes:
             try:
                 beats[node] = sealed_heartbeat(NodeMemory(self._config.state, node), self._config.keys, node, places, free)
-            except FuelwebError as error:
-                # Without a sign of life, and so without work: the node counts as offline.
+            except (FuelwebError, OSError) as error:
+                # This one without a sign of life, and so without work: it counts as offline. The others go on.
                 logger.error("Node %s can't be served: %s", node, error)
         try:
             self._broker.beat(beats, self._config.gone_after)

@@ -56,6 +56,9 @@ class Watch(Protocol):
     def begun(self, mark: ProcessMark) -> None:
         """The process exists, but has not run anything yet; it runs nothing if this raises (as `alone` does) or never returns."""
 
+    def ending(self) -> None:
+        """The whole group is about to be ended: what is left of it belongs to no result, even if its leader has ended."""
+
     def ended(self) -> None:
         """The process has ended; daemons it left are its result and stay."""
 

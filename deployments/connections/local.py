@@ -86,11 +86,11 @@ class Local:
 
     def _start(self, argv: Sequence[str], cwd: str, env: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
         folder = self._path(cwd)
-        if self._rooted:
-            folder.mkdir(parents=True, exist_ok=True)
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         around = {**kept, "FUELWEB_NODE": self._node, "FUELWEB_ROOT": str(self._base), **self._told, **env}
         try:
+            if self._rooted:
+                folder.mkdir(parents=True, exist_ok=True)
             return subprocess.Popen(
                 [*_GATE, *argv], cwd=folder, env=around, start_new_session=True,
                 bufsize=0, stdin=subprocess.PIPE, stdout=output, stderr=output,
@@ -141,10 +141,18 @@ class Local:
             if time.monotonic() >= until:
                 break
         how: How = "halted" if self._halted.is_set() else "exited" if over.is_set() else "timed out"
-        if not over.is_set() and not _ended(pid, self._grace):
+        if not over.is_set() and not self._end(pid):
             raise NodeProblem(f"unfenced: the command could not be ended; end process group {pid} on the node.", node=self._node)
         waiter.join()
         return how
+
+    def _end(self, group: int) -> bool:
+        if self._watch is not None:
+            self._watch.ending()
+        try:
+            return processes.end_group(group, self._grace)
+        except PermissionError:
+            return False
 
     def _see_end(self, pid: int, over: threading.Event) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -171,13 +179,6 @@ class Local:
             os.unlink(fresh)
             raise
         flush(path.parent)
-
-
-def _ended(group: int, grace: float) -> bool:
-    try:
-        return processes.end_group(group, grace)
-    except PermissionError:
-        return False
 
 
 def _uid(name: str | None) -> int:

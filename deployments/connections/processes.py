@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from deployments.connections.base import ProcessMark
@@ -39,6 +40,15 @@ def lives(known: ProcessMark) -> bool:
     return known.boot == boot_id() and start_time(known.group) == known.start
 
 
+def remains(known: ProcessMark) -> bool:
+    """Whether anything of the group lives that this process has led, it itself included; it may have ended.
+
+    While anything does, the system gives the group's number to nobody else. What has put itself into a session of its own isn't counted.
+    """
+    leader = start_time(known.group)
+    return known.boot == boot_id() and leader in (None, known.start) and known.group in _live_groups(session=known.group)
+
+
 def end_group(group: int, grace: float) -> bool:
     """TERM, and KILL after `grace` seconds, to all processes of a group; whether they are gone.
 
@@ -67,13 +77,18 @@ def _has_live_member(group: int) -> bool:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    return any(_group_of(entry.name) == group for entry in os.scandir("/proc") if entry.name.isdecimal())
+    return group in _live_groups()
 
 
-def _group_of(pid: str) -> int | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[2])
+def _live_groups(session: int | None = None) -> Iterator[int]:
+    """The groups of all processes, or of all in a session, that have not ended."""
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdecimal():
+            continue
+        try:
+            stat = Path(f"/proc/{entry.name}/stat").read_bytes()
+        except OSError:
+            continue
+        state, _parent, group, of_session = stat[stat.rindex(b")") + 2 :].split()[:4]
+        if state not in (b"Z", b"X") and session in (None, int(of_session)):
+            yield int(group)

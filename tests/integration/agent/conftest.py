@@ -21,7 +21,7 @@ from deployments.wire import names
 from deployments.wire.messages import AttemptKey, Report, Work
 from deployments.wire.redis_broker import RedisBroker
 from deployments.wire.sealing import NodeKeys
-from tests.servers import RedisServer
+from tests.servers import RedisServer, Wire
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "the test's secret"
@@ -131,7 +131,7 @@ class Worker:
 class Site:
     """One Redis, its owner and the folders of its workers."""
 
-    def __init__(self, server: RedisServer, folder: Path) -> None:
+    def __init__(self, server: RedisServer | Wire, folder: Path) -> None:
         self.server, self.folder = server, folder
         self.nodes = folder / "nodes"
         self.owner = Owner(server.url)

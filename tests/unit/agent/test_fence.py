@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,29 @@ class TestTheFence:
         process.kill()
         process.wait()
 
+    def test_ends_the_rest_of_a_group_whose_leader_had_ended_when_the_agent_was_killed(self, rig: Rig) -> None:
+        """It was being ended after its time: its leader has heeded the TERM, a child has not."""
+        script = f"""
+from pathlib import Path
+from deployments.agent.fence import Fence
+from deployments.agent.memory import NodeMemory
+from deployments.connections.local import Local
+memory = NodeMemory(Path({str(rig.state)!r}), "7")
+memory.start(1)
+stubborn = "(trap '' TERM; echo $BASHPID > $FUELWEB_ROOT/stubborn; while :; do sleep 0.1; done) & echo $$ > $FUELWEB_ROOT/leader; wait"
+node = Local("7", root=Path({str(rig.root)!r}), watch=Fence(memory, 1, lambda: True), grace=600.0)
+node.run(["/bin/bash", "-c", stubborn], timeout=1.0)
+"""
+        agent = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[3])
+        stubborn, leader = (_pid(rig.root / "7" / name) for name in ("stubborn", "leader"))
+        _until(lambda: processes.start_time(leader) is None)
+        agent.kill()
+        agent.wait()
+        assert processes.start_time(stubborn) is not None
+        assert rig.run(2, f"test ! -e /proc/{stubborn} || grep -q ') Z ' /proc/{stubborn}/stat") == "ready"
+        assert processes.start_time(stubborn) is None
+        assert [entry.name for entry in (rig.state / "7").glob("attempt.*")] == []
+
     def test_a_further_try_starts_nothing_beside_one_that_could_not_be_ended(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(processes, "end_group", lambda group, grace: False)
@@ -163,3 +188,16 @@ class TestTheFence:
             assert processes.start_time(daemon) is not None
         finally:
             os.kill(daemon, 9)
+
+
+def _until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def _pid(file: Path) -> int:
+    """The process id that a task has written down."""
+    _until(lambda: file.exists() and file.read_text().strip())
+    return int(file.read_text())

@@ -45,6 +45,9 @@ class Recorder:
         self.mark = mark
         self.told.append("begun")
 
+    def ending(self) -> None:
+        self.told.append("ending")
+
     def ended(self) -> None:
         self.told.append("ended")
 
@@ -110,6 +113,11 @@ class TestRunning:
     def test_without_a_root_the_machine_s_own_is_meant(self, tmp_path: Path) -> None:
         assert _sh(Local("7"), "echo $FUELWEB_ROOT; pwd", cwd=str(tmp_path))[2] == f"/\n{tmp_path}\n"
 
+    def test_a_folder_to_run_in_that_is_a_file_is_said(self, local: Local, node: Path) -> None:
+        local.put(FileSpec("/x", b""))
+        with pytest.raises(NodeProblem, match=r"^/bin/sh could not be started in /x: File exists\.$"):
+            _sh(local, "true", cwd="/x")
+
     def test_what_can_t_be_started_is_said(self) -> None:
         with pytest.raises(NodeProblem, match=r"^/bin/sh could not be started in /no/such: No such file or directory\.$"):
             _sh(Local("7"), "true", cwd="/no/such")
@@ -158,7 +166,7 @@ class TestEnding:
         with monkeypatch.context() as patch, pytest.raises(NodeProblem, match="^unfenced: the command could not be ended; end process"):
             patch.setattr(processes, "end_group", not_ours)
             _sh(Local("7", root=tmp_path, watch=watch), "sleep 300", timeout=0.2)
-        assert watch.told == ["begun"], "the next attempt must find its mark"
+        assert watch.told == ["begun", "ending"], "the next attempt must find its mark"
         assert watch.mark is not None
         assert processes.lives(watch.mark)
         assert processes.end_group(groups[0], 5.0)

@@ -1,0 +1,44 @@
+"""Workers whose connections go dead, and a node whose memory is damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.agent.conftest import Owner, Site, wait_for
+from tests.servers import RedisServer, Wire
+
+PATIENCE = 120.0
+
+
+@pytest.mark.parametrize("kind", ["fleet", "agent"])
+def test_goes_on_after_its_connections_went_dead(tmp_path: Path, kind: str) -> None:
+    """Half-open: nobody closed them, and nothing comes through. What runs is reported, and what waits is taken, by new ones."""
+    with RedisServer() as server, Wire(server.url) as wire:
+        site = Site(wire, tmp_path)
+        site.owner.close()
+        site.owner = owner = Owner(server.url)
+        try:
+            site.fleet("7") if kind == "fleet" else site.agent("7")
+            running = owner.shell(1, "sleep 3", lease_seconds=PATIENCE)
+            owner.started(running)
+            wire.go_dead()
+            assert owner.outcome(running, PATIENCE).state == "ready"
+            assert owner.outcome(owner.shell(2, "true"), PATIENCE).state == "ready"
+            owner.redis.delete("fuelweb:agent:7")
+            wait_for(lambda: owner.alive("7"), PATIENCE)
+        finally:
+            site.close()
+
+
+def test_a_node_whose_memory_is_damaged_harms_no_other(site: Site, owner: Owner) -> None:
+    (site.folder / "state" / "8" / "number").mkdir(parents=True)
+    owner.broker.publish_fleet("north", ["7", "8"])
+    site.manage("fleet", "--name", "north")
+    wait_for(lambda: owner.alive("7"), PATIENCE)
+    assert owner.broker.heartbeats(["8"]) == {}
+    lost = owner.shell(1, "true", "8")
+    assert owner.outcome(owner.shell(1, "true", "7"), PATIENCE).state == "ready"
+    wait_for(lambda: "refused: [Errno 21] Is a directory" in site.log(), PATIENCE)
+    assert owner.broker.claimed([lost]) == [False]
