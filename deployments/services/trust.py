@@ -7,6 +7,7 @@ from typing import Literal
 
 from deployments.services.child import ChildRun
 from deployments.services.tools import Tools
+from history import recorder
 from history.models import Transaction
 from history.recorder import OwnershipLost
 
@@ -23,7 +24,8 @@ class Trust:
     - `blind`: the broker's data was lost while attempts were under way. For one lease nothing is permitted and nobody is judged.
     - `asking`: the lease is over; who was dispatched is to be judged by heartbeats that are newer than the loss, then the owner vouches.
 
-    `owner:` names the present run id only after the loss was dealt with, so an owner that dies meanwhile leaves the doubt to the next.
+    `owner:` names the present run id only after the loss was dealt with, so an owner that dies meanwhile leaves the doubt to the next. What
+    one that is none any more has vouched for says nothing: it knows nothing of what was dispatched since.
     """
 
     def __init__(self, transaction_id: int, epoch: int, tools: Tools) -> None:
@@ -44,7 +46,7 @@ class Trust:
         broker = self._tools.broker
         if broker.vouched(self._id, self._epoch):
             self.state = "sure"
-        elif not child.undone or broker.vouched(self._id):
+        elif not child.undone or self.state == "open" and broker.vouched(self._id):
             self.state = "open"
         elif self.state not in ("blind", "asking") or broker.run_id() != self._run_id:
             self.state, self._run_id = "blind", broker.run_id()
@@ -76,8 +78,9 @@ class Trust:
         Raises:
             OwnershipLost: somebody else has taken over.
         """
-        broker = self._tools.broker
-        if not broker.vouch(self._id, self._epoch):
+        broker, tools = self._tools.broker, self._tools
+        # Redis alone can't tell who comes too late once it has forgotten the owners after him.
+        if not recorder.renew(self._id, self._epoch, tools.patience.ownership) or not broker.vouch(self._id, self._epoch):
             raise OwnershipLost(f"Transaction {self._id} has another owner now.")
         parent.refresh_from_db(fields=["stop_requested_at"])
         if parent.stop_requested_at is not None or child.scheduler.draining:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import redis
+from django.db.models import F
 
 from deployments.wire.messages import Heartbeat
 from deployments.wire.names import KEY_PREFIX
@@ -51,6 +52,26 @@ def test_what_was_not_started_is_sent_again_once_its_node_has_said_so(world: Wor
     world.beat("1", "2")
     _rounds_for(world, PATIENCE.lease)
     assert [order.key.attempt for order in world.claim()] == [1, 1]
+
+
+def test_what_was_claimed_is_not_permitted_again_because_an_earlier_owner_woke_up_and_vouched(world: World, clean_redis: str) -> None:
+    parent = _dispatched(world)
+    assert len(world.claim()) == 2
+    _empty(clean_redis)
+    world.broker.vouch(parent.id, 1)
+    _rounds_for(world, PATIENCE.lease + 0.3)
+    assert set(Attempt.objects.values_list("status", flat=True)) == {"lost"}
+
+
+def test_an_owner_that_is_none_any_more_does_not_vouch_for_an_empty_redis(world: World, clean_redis: str) -> None:
+    parent = world.deploy()
+    world.plan(parent)
+    world.orchestrator.round()
+    assert world.broker.vouched(parent.id)
+    Transaction.objects.filter(id=parent.id).update(owner="orchestrator-2", owner_epoch=F("owner_epoch") + 1)
+    _empty(clean_redis)
+    _rounds_for(world, 3 * PATIENCE.look)
+    assert not world.broker.vouched(parent.id)
 
 
 def test_what_runs_goes_on(world: World, clean_redis: str) -> None:
