@@ -45,8 +45,11 @@ class Dependencies:
     def well(self, run: int) -> list[int]:
         """This run ended well; returns the runs that became free."""
         free: list[int] = []
+        waiting = self._waiting
         for vertex in self._successors[run]:
-            self._count_down(vertex, free)
+            waiting[vertex] -= 1
+            if not waiting[vertex]:
+                self._reach(vertex, free)
         return free
 
     def badly(self, causes: Iterable[int]) -> tuple[list[int], list[int]]:
@@ -64,7 +67,9 @@ class Dependencies:
                     self._block(self._successors[vertex], blocked, bad)
                 elif vertex < self._runs:
                     self._block((vertex,), blocked, bad)
-                self._count_down(vertex, free)
+                self._waiting[vertex] -= 1
+                if not self._waiting[vertex]:
+                    self._reach(vertex, free)
         return blocked, free
 
     def _block(self, runs: Iterable[int], blocked: list[int], bad: list[int]) -> None:
@@ -74,10 +79,8 @@ class Dependencies:
                 blocked.append(run)
                 bad.append(run)
 
-    def _count_down(self, vertex: int, free: list[int]) -> None:
-        self._waiting[vertex] -= 1
-        if self._waiting[vertex]:
-            return
+    def _reach(self, vertex: int, free: list[int]) -> None:
+        """All that this vertex waits for has ended."""
         if vertex < self._runs:
             if self.open[vertex]:
                 free.append(vertex)

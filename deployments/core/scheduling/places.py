@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 
+from deployments.core.links import Links
 from deployments.core.plan import ENGINE_TYPES, Plan, node_order
+from deployments.core.scheduling.precedence import Precedence
 
 NO_RUN = -1
 
@@ -14,7 +16,7 @@ NO_RUN = -1
 class Places:
     """The queues of ready runs and the places they wait for.
 
-    Each idle node takes the heaviest of its ready runs whose task has a place; free places go to nodes in their order. Nothing is
+    Each idle node takes the heaviest of its ready runs whose task has a place; free places go to nodes by their rank. Nothing is
     searched: a node is looked at when a run of it became ready, when it became idle, or when a place it waited for is free. Then
     waiting nodes are popped until the place is taken or nobody is left; waking one per place would lose wake-ups, for the one that was
     woken may be busy or take something else.
@@ -23,7 +25,7 @@ class Places:
     before: so one that is rebuilt in mid-run decides as the one that lived on.
     """
 
-    def __init__(self, plan: Plan, turns: Sequence[int]) -> None:
+    def __init__(self, plan: Plan, links: Links, turns: Sequence[int]) -> None:
         self.nodes = tuple(sorted({*plan.nodes, *(run.node for run in plan.runs)}, key=node_order))
         number = {node: index for index, node in enumerate(self.nodes)}
         self.node_of = [number[run.node] for run in plan.runs]
@@ -46,14 +48,19 @@ class Places:
         self._ready: list[list[int]] = [[] for _ in self.nodes]
         """By node: the turns of its ready runs, ascending."""
         self._waiting: dict[str, list[tuple[int, int]]] = {task: [] for task in self.free}
-        """By limited task: (node, turn) of the runs that were passed over because it had no place, as a heap."""
+        """By limited task: (its node's rank then, turn) of the runs that were passed over because it had no place, as a heap."""
         self._is_waiting = bytearray(len(turns))
         self._open: set[str] = set()
         self._exhausted: set[str] = set()
         """Tasks whose last place was just taken."""
         self._stirred: list[int] = []
         self._is_stirred = bytearray(len(self.nodes))
+        precedence = Precedence(plan, links, self.node_of, len(self.nodes))
+        self._rank = precedence.rank
+        self.settle = precedence.settle
+        """Nothing more will come of this run."""
         self._starters: list[int] = []
+        """The ranks, when they were put here, of nodes that may start a run, as a heap."""
         self._is_starter = bytearray(len(self.nodes))
         self._wants: list[str | None] = [None] * len(self.nodes)
         """By starter: the limited task whose place it counts on."""
@@ -127,44 +134,52 @@ class Places:
 
     def _look_again(self) -> None:
         """A node that counted on such a place has to pass over that run now, and what comes after it may need no place."""
-        for node in self._starters:
+        for rank in self._starters:
+            node = rank % len(self.nodes)
             if self._wants[node] in self._exhausted:
                 self._stir(node)
         self._exhausted.clear()
 
     def _engine_turn(self) -> int | None:
-        node = heappop(self._stirred)
-        self._is_stirred[node] = 0
-        if self.busy[node] != NO_RUN:
-            return None
-        run = self._first(node)
-        if run is None:
-            return None
-        if self.engine[run]:
-            self._stir(node)
-            self.remove(run)
-            return run
-        self._wants[node] = self.task_of[run]
-        if not self._is_starter[node]:
-            self._is_starter[node] = 1
-            heappush(self._starters, node)
+        """Look at the nodes that were stirred until an engine run has its turn; those that may start another become starters."""
+        while self._stirred:
+            node = heappop(self._stirred)
+            self._is_stirred[node] = 0
+            run = self._first(node) if self.busy[node] == NO_RUN else None
+            if run is None:
+                continue
+            if self.engine[run]:
+                self._stir(node)
+                self.remove(run)
+                return run
+            self._wants[node] = self.task_of[run]
+            if not self._is_starter[node]:
+                self._is_starter[node] = 1
+                heappush(self._starters, self._rank[node])
         return None
 
     def _start_turn(self) -> int | None:
-        """Let the first of the waiting nodes start; one that waits for a place of its task is looked at again first."""
+        """Let the first of the waiting nodes start; one that waits for a place of its task is looked at again first.
+
+        Ranks only grow, so a node whose rank has changed since is never met too late: it goes back to where it belongs now.
+        """
         task = self._first_open_task() if self._open else None
         if task is not None:
             waiting = self._waiting[task]
             if not self._starters or waiting[0][0] <= self._starters[0]:
-                node, turn = heappop(waiting)
+                rank, turn = heappop(waiting)
                 passed_over = self._run_at[turn]
                 self._is_waiting[passed_over] = 0
                 if self.queued[passed_over]:
-                    self._stir(node)
+                    self._stir(rank % len(self.nodes))
                 return None
         if not self._starters:
             return None
-        node = heappop(self._starters)
+        node = self._starters[0] % len(self.nodes)
+        if self._starters[0] < self._rank[node]:
+            heapreplace(self._starters, self._rank[node])
+            return None
+        heappop(self._starters)
         self._is_starter[node] = 0
         run = self._first(node) if self.busy[node] == NO_RUN else None
         if run is None:
@@ -185,7 +200,7 @@ class Places:
                 return run
             if not self._is_waiting[run]:
                 self._is_waiting[run] = 1
-                heappush(self._waiting[task], (node, turn))
+                heappush(self._waiting[task], (self._rank[node], turn))
         return None
 
     def _first_open_task(self) -> str | None:

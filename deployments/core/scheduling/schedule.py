@@ -67,7 +67,7 @@ class Scheduler:
     def __init__(self, plan: Plan, snapshot: Snapshot | None = None, *, lost_limit: int = LOST_LIMIT, links: Links | None = None) -> None:
         self.plan = plan
         self.links = links or link(plan)
-        self.places = Places(plan, turns(plan, self.links))
+        self.places = Places(plan, self.links, turns(plan, self.links))
         self.dependencies = Dependencies(plan, self.links)
         self.runs = RunBook(plan)
         self.nodes = NodeBook(self.places.nodes, self.places.node_of)
@@ -229,7 +229,6 @@ class Scheduler:
         """The run's attempt is over: its node and its places are free."""
         self.runs.move(run, new, expected)
         self.places.release(run)
-        self.nodes.stirred.add(self.places.node_of[run])
 
     def _end_well(self, run: int, outcome: Outcome, reason: str = "") -> None:
         self.runs.status[run] = outcome
@@ -257,6 +256,7 @@ class Scheduler:
 
     def _reopen(self, run: int) -> None:
         """The run is pending again, if its node is still there."""
+        self.nodes.stirred.add(self.places.node_of[run])
         if self._may_run(run):
             self.dependencies.open[run] = 1
             self._queue(run)
@@ -276,6 +276,7 @@ class Scheduler:
         self.dependencies.open[run] = 0
         self.left -= 1
         self.nodes.settle(self.places.node_of[run])
+        self.places.settle(run)
 
     # -- failures ---------------------------------------------------------------------------------------------------------
 

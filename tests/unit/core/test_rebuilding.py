@@ -66,9 +66,9 @@ def test_rebuilt_at_any_moment_it_answers_like_the_one_that_lived(plan, seed):
 def test_a_run_that_needs_no_place_waits_behind_one_whose_task_has_a_place_again():
     """Both limits bind: when its place came free, `p/2` had been passed over before, and now another node has the last free place."""
     plan = plan_of(
-        "p/1 r/1 s/1 p/2 e/2 z/2 q/3",
-        "p/1 > r/1", "r/1 > s/1 e/2", "p/2 > z/2",
-        types={"e/2": "noop"}, limits={"p": 1}, max_nodes_per_call=2,
+        "p/1 r/1 s/1 w/1 p/2 e/2 w/2 q/3",
+        "p/1 > r/1", "r/1 > s/1 e/2", "p/2 s/1 > w/1 w/2",
+        types={"e/2": "noop"}, limits={"p": 1, "w": 1}, max_nodes_per_call=2,
     )  # fmt: skip
     index = {run.name: number for number, run in enumerate(plan.runs)}
     lived = CheckedScheduler(plan)

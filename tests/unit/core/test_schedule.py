@@ -128,7 +128,7 @@ def test_a_busy_node_that_is_woken_for_a_place_does_not_keep_others_asleep():
 
 
 def test_a_node_that_waits_for_both_kinds_of_place_takes_its_heaviest_run_when_both_come_free():
-    plan = plan_of("b/3 c/3 a/4 a/5 u/5 z/6", "b/3 > c/3 u/5", "a/4 a/5 > z/6", limits={"a": 1}, max_nodes_per_call=2)
+    plan = plan_of("b/3 c/3 a/3 a/4 a/5 u/5 z/6", "b/3 > c/3 u/5", "c/3 > a/3", "a/4 a/5 > z/6", limits={"a": 1}, max_nodes_per_call=2)
     stage = Stage(plan)
     assert stage.dispatched(stage.begin()) == ["b/3", "a/4"]
     assert stage.dispatched(stage.end("b/3")) == ["c/3"]
