@@ -13,7 +13,8 @@ from deployments.wire.messages import Work
 def upload_file(work: Work, node: Connection) -> Outcome:
     """Parameters (Nailgun's names and defaults): path, data (required), permissions 0644, dir_permissions 0755, user_owner and group_owner
     (as the agent's user, if not given), overwrite true, parents true, retries 3. `timeout` is for nodes behind a network: a local
-    write ends by itself. A file that is there and must not be overwritten stays as it is, which is no error.
+    write ends by itself. A file that is there and must not be overwritten stays as it is, which is no error. A link in the file's place is
+    replaced, not followed; a folder there is an error.
     """
     parameters = work.parameters
     file = FileSpec(
