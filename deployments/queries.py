@@ -80,3 +80,8 @@ def _levels(cluster: Cluster, graph_type: str) -> list[Graph]:
     """Weakest first."""
     release = Graph.objects.filter(release_id=cluster.release_id, type=graph_type)
     return [*release, *Graph.objects.filter(cluster=cluster, type=graph_type)]
+
+
+def clusters_with_nodes() -> QuerySet[Cluster]:
+    """All clusters by id, with their releases and nodes read beforehand."""
+    return Cluster.objects.select_related("release").prefetch_related("nodes").order_by("id")

@@ -10,12 +10,12 @@ from django.core.management.base import BaseCommand
 
 _OURS = ("deployments", "fuelweb")
 _GROUPS = {
-    "Describe": ("load_cluster", "graph", "deployment_tasks", "serialized_tasks"),
+    "Describe": ("load_cluster", "clusters", "graph", "deployment_tasks", "serialized_tasks"),
     "Look ahead": ("plan", "simulate"),
     "Deploy and stop": ("deploy", "stop", "drain", "resolve"),
     "Look back": ("transactions", "history", "node_history", "failures", "why", "verify"),
     "Run the system": ("server", "prepare", "planner", "orchestrator", "fleet", "agent", "workers"),
-    "Look after it": ("api_token", "agent_token", "retention", "seed_history"),
+    "Look after it": ("api_token", "agent_token", "node_key", "retention", "seed_history"),
 }
 """What is in none of them stands at the end."""
 _INTRODUCTION = """# Commands

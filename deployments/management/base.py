@@ -18,6 +18,9 @@ _UNPREPARED_SIGNS = ("no such table", "no such column", "unable to open database
 class FuelwebCommand(BaseCommand):
     """A command that answers wrong arguments, requests that can't be carried out, and a database that isn't there by a sentence."""
 
+    suppressed_base_arguments = {"--version", "-v", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}
+    """Django's own, which work but would be most of every help text."""
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         # Django's parser raises what is wrong with the arguments only if it doesn't know of a command line; else it prints its usage.
         self._called_from_command_line = False

@@ -24,8 +24,21 @@ PATIENCE = 10.0
 
 
 def watch(transaction_id: int, *, good: str = "ready", every: float = 0.4) -> int:
-    """Show a request until it is over; 0 if it ended as it should, else 1."""
+    """Show a request until it is over; 0 if it ended as it should, 130 if nobody wants to see more (it goes on), else 1."""
     console = Console(highlight=False)
+    try:
+        parent = _watch(transaction_id, console, every)
+    except KeyboardInterrupt:
+        name = history.transaction(transaction_id).cluster_name
+        console.print(
+            f"Transaction {transaction_id} goes on. See it with [bold]drain {escape(name)}[/], end it with [bold]stop {escape(name)}[/]."
+        )
+        return 130
+    summary(parent, console)
+    return 0 if parent.status == good else 1
+
+
+def _watch(transaction_id: int, console: Console, every: float) -> Transaction:
     progress = Progress(
         TextColumn("[bold]{task.description}"), BarColumn(bar_width=40), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
@@ -39,10 +52,8 @@ def watch(transaction_id: int, *, good: str = "ready", every: float = 0.4) -> in
             progress.update(bar, description=_phase(parent, total), total=total or None, completed=_ended(counts))
             live.update(Group(progress, *_details(parent, counts, time.monotonic() - begun)))
             if parent.status not in ("pending", "running"):
-                break
+                return parent
             time.sleep(every)
-    summary(parent, console)
-    return 0 if parent.status == good else 1
 
 
 def summary(parent: Transaction, console: Console) -> None:
@@ -84,6 +95,8 @@ def _phase(parent: Transaction, total: int) -> str:
 
 
 def _details(parent: Transaction, counts: Mapping[str, int], waited: float) -> list[Table | Text]:
+    if parent.message:
+        return [Text(parent.message, style="yellow")]
     if parent.status == "pending" and waited > PATIENCE and not sum(counts.values()):
         return [Text("Nobody has taken it yet: is a planner running? (script/server starts everything)", style="yellow")]
     rows = history.task_runs(parent, statuses=["running"]).exclude(node=SYNC_NODE)[: MOST_RUNNING + 1]

@@ -13,6 +13,7 @@ from deployments import queries
 from deployments.services.clock import is_due
 from deployments.services.owned import OwnedTransaction
 from deployments.services.ownership import Keeper
+from deployments.services.stumbles import Stumbles
 from deployments.services.tools import Tools
 from deployments.services.wakes import Wakes
 from history import queries as history
@@ -39,6 +40,7 @@ class Orchestrator:
         self._leaving = threading.Event()
         self._careful: set[int] = set()
         """Transactions of which the database has refused something."""
+        self._stumbles = Stumbles()
         self._next_timers = 0.0
         self._next_fleets = 0.0
         self._next_sweep = 0.0
@@ -135,8 +137,10 @@ class Orchestrator:
                 logger.exception("Transaction %s: it is read anew.", transaction_id)
                 if isinstance(error, DataError):
                     self._careful.add(transaction_id)
+                self._stumbles.note(transaction_id, owned.epoch, error, self._tools.broker.now())
                 self._give_back(transaction_id, owned)
             else:
+                self._stumbles.forget(transaction_id, owned.epoch)
                 if not goes_on:
                     self._give_back(transaction_id, owned)
                     if owned.needs_planning:
@@ -163,10 +167,13 @@ class Orchestrator:
     def _take_over(self) -> None:
         if self._leaving.is_set():
             return
+        now = self._tools.broker.now()
         for parent in recorder.unowned():
             child = history.current_child(parent.id)
             if child is not None and child.recorded_at is None and parent.stop_requested_at is None:
                 self._ask_again(parent)
+                continue
+            if not self._stumbles.may_try(parent.id, now):
                 continue
             epoch = recorder.take(parent.id, self._tools.owner, self._tools.patience.ownership)
             if epoch is not None:

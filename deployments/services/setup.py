@@ -37,3 +37,8 @@ def make_broker() -> Broker:
 def make_dispatcher(**options: Any) -> Dispatcher:
     """Sends through the project's Celery app; options as `Dispatcher` has them."""
     return Dispatcher(import_string(settings.FUELWEB_CELERY_APP), **options)
+
+
+def key_of_node(uid: str) -> str:
+    """The key, in hexadecimal, that the agent of this node is given where it may not know the secret of all."""
+    return NodeKeys(str(settings.FUELWEB_WIRE_SECRET)).key(uid).hex()

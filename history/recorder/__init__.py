@@ -1,7 +1,7 @@
 """The one door through which history is written."""
 
 from history.recorder.ledger import Ledger, OwnershipLost, RowMoved, RunRow, load_rows
-from history.recorder.ownership import release, renew, take, unowned
+from history.recorder.ownership import release, renew, say, take, unowned
 from history.recorder.planned import PlannedRun, count_try, discard_plan, mark_sent, record_plan
 from history.recorder.requests import (
     AlreadyOpen,
@@ -17,5 +17,5 @@ from history.recorder.requests import (
 __all__ = [
     "AlreadyOpen", "Ledger", "NothingUnderWay", "OwnershipLost", "PlannedRun", "Request", "RowMoved", "RunRow", "close_requests",
     "count_try", "discard_plan", "load_rows", "mark_deleted", "mark_sent", "note_done", "open_request", "open_stop", "record_plan",
-    "release", "renew", "take", "unowned",
+    "release", "renew", "say", "take", "unowned",
 ]  # fmt: skip

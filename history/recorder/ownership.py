@@ -57,3 +57,8 @@ def renew(transaction_id: int, epoch: int, seconds: float) -> bool:
 def release(transaction_id: int, epoch: int) -> None:
     """Give the transaction back, so that another may take it at once."""
     Transaction.objects.filter(id=transaction_id, owner_epoch=epoch).update(owner="", owner_until=None)
+
+
+def say(transaction_id: int, epoch: int, message: str) -> None:
+    """What people should know of an unfinished transaction that this owner holds; its end says something else, or nothing."""
+    Transaction.objects.filter(id=transaction_id, owner_epoch=epoch, status__in=UNFINISHED).update(message=message)

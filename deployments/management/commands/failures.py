@@ -19,7 +19,7 @@ class Command(FuelwebCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("transaction", type=int, help="id of a request, or of one of its children")
-        parser.add_argument("--format", choices=("table", "json"), default="table")
+        parser.add_argument("--format", choices=("table", "json"), default="table", help="how to print it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = failures_of(options["transaction"])
@@ -44,7 +44,7 @@ def _show(failures: Failures, console: Console) -> None:
     for failure in report.failures:
         _show_failure(failure, console)
     if report.clean:
-        console.print("Nothing failed.")
+        console.print("No task failed." if row.message else "Nothing failed.")
 
 
 def _show_failure(failure: RootFailure, console: Console) -> None:

@@ -31,7 +31,7 @@ class Command(FuelwebCommand):
         parser.add_argument("--nodes", metavar="1,2", help="only these nodes")
         parser.add_argument("--statuses", metavar="error,ready", help="only task runs in these states")
         parser.add_argument("--tasks", metavar="a,b", help="only these tasks")
-        parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+        parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how to print it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -58,13 +58,16 @@ class Command(FuelwebCommand):
     def _table(self, transaction: Transaction, rows: Iterable[TaskRun]) -> None:
         title = f"Transaction {transaction.id}: {transaction.name} of {transaction.cluster_name}, {transaction.status}"
         table = Table(title=Text(title))
-        for name in ("task", "node", "status", "start", "took", "why"):
+        for name in ("task", "node", "status", "start (UTC)", "took", "why"):
             table.add_column(name, overflow="fold")
         for row in rows:
             state = f"[{COLOURS[row.status]}]{row.status}[/]"
             table.add_row(Text(row.task_name), Text(row.node), state, _clock(row.time_start), _took(row), Text(row.reason))
         # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
-        Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(table)
+        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False)
+        if transaction.message:
+            table.caption = Text(transaction.message)
+        console.print(table if table.row_count else Text(f"{title}. {transaction.message or 'There are no such task runs.'}"))
 
 
 def _record(row: TaskRun) -> dict[str, Any]:

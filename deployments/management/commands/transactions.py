@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deployments.management.base import FuelwebCommand, names
 from deployments.services import transactions
@@ -35,7 +37,7 @@ class Command(FuelwebCommand):
         one = actions.add_parser("show", help="one of them")
         one.add_argument("id", type=int)
         for each in (several, one):
-            each.add_argument("--format", choices=("table", "json"), default="table")
+            each.add_argument("--format", choices=("table", "json"), default="table", help="how to print it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "list":
@@ -55,13 +57,25 @@ class Command(FuelwebCommand):
         if form == "json":
             self.stdout.write(json.dumps(records, indent=1))
             return
-        shown = Table()
-        for name in _COLUMNS:
-            shown.add_column(name, overflow="fold")
+        if not records:
+            self.stdout.write("There are no such transactions.")
+            return
+        shown = Table("id", "of", "what", "cluster", "status", "begun (UTC)", "took", "who")
+        for column in shown.columns:
+            column.overflow = "fold"
         for record in records:
-            shown.add_row(*("" if record[name] is None else str(record[name]) for name in _COLUMNS))
+            shown.add_row(*(Text(cell) for cell in _cells(record)))
         # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
         Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(shown)
+
+
+def _cells(record: dict[str, Any]) -> list[str]:
+    begun, ended = (datetime.fromisoformat(at) if (at := record[name]) else None for name in ("time_start", "time_end"))
+    took = "" if begun is None or ended is None else f"{max(0.0, (ended - begun).total_seconds()):.1f} s"
+    what = record["name"] if record["graph_type"] in (None, "default") else f"{record['name']} {record['graph_type']}"
+    status = record["status"] if record["status"] != "running" else f"running {record['progress']} %"
+    parent = "" if record["parent"] is None else str(record["parent"])
+    return [str(record["id"]), parent, what, record["cluster"], status, f"{begun:%m-%d %H:%M:%S}" if begun else "", took, record["actor"]]
 
 
 def _chosen(options: dict[str, Any]) -> list[Transaction]:

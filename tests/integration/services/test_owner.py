@@ -24,7 +24,7 @@ def rounds(world: World, count: int = 3) -> None:
         time.sleep(0.03)
 
 
-def until_over(world: World, parent: Transaction, seconds: float = 10) -> Transaction:
+def until_over(world: World, parent: Transaction, seconds: float = 60) -> Transaction:
     deadline = time.monotonic() + seconds
     while True:
         rounds(world, 1)

@@ -1,0 +1,46 @@
+"""A mistake in this system, met by an owner again and again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from deployments.services.owned import OwnedTransaction
+from tests.integration.services.conftest import World
+from tests.integration.services.test_owner import rounds, until_over
+
+
+def test_a_mistake_is_told_to_people_and_what_runs_goes_on_when_it_is_corrected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    rounds(world)
+    running = world.claim()
+    tried = []
+
+    def mistaken(self: OwnedTransaction) -> bool:
+        tried.append(self.epoch)
+        raise TypeError("a mistake of ours.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OwnedTransaction, "step", mistaken)
+        deadline = time.monotonic() + 60
+        while not parent.message:
+            assert time.monotonic() < deadline, "nobody says that it can't go on"
+            rounds(world, 1)
+            parent.refresh_from_db()
+        assert len(tried) == 3
+        assert parent.message.startswith("The orchestrator can't go on (TypeError: a mistake of ours). It has tried 3 times")
+        # It is left alone for a while now.
+        rounds(world, 5)
+        assert len(tried) == 3
+    world.end(running)
+    deadline = time.monotonic() + 60
+    while not (left := world.claim()):
+        assert time.monotonic() < deadline, "it does not go on"
+        rounds(world, 1)
+    parent.refresh_from_db()
+    assert parent.message == ""
+    world.end(left)
+    assert until_over(world, parent).status == "ready"
