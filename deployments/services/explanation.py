@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
 from deployments.core.plan import Plan
 from deployments.core.proof.failure_report import FailureReport, RunFacts, failure_report
+from deployments.core.wording import span
 from deployments.services.child import load_child
+from deployments.services.clock import SystemClock, moment
 from deployments.services.errors import NotFound
 from history import queries as history
 from history.models import TaskRun, Transaction
@@ -57,7 +61,7 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
     stopping = Transaction.objects.filter(id=child.parent_id, stop_requested_at__isnull=False).exists()
     scheduler = load_child(child, stopping=stopping).scheduler
     scheduler.begun = child.status != "pending"
-    answer = scheduler.why(run.position)
+    answer = scheduler.why(run.position, _when(SystemClock().now()))
     name = f"{run.task_name}/{run.node}"
     if answer.kind == "done" and run.reason:
         return f"{name} is over: {run.status} ({run.reason.rstrip('.')})."
@@ -65,6 +69,16 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
         return answer.sentence
     because = "it was a dry run" if child.dry_run else child.message.rstrip(".") or f"its transaction ended {child.status}"
     return f"{name} was not started: {because}."
+
+
+def _when(now: datetime) -> Callable[[float], str]:
+    """Tells when something is due: the time, and how long from now."""
+
+    def told(due: float) -> str:
+        left = due - now.timestamp()
+        return f"at {moment(due):%Y-%m-%d %H:%M:%S} UTC, in {span(left)}" if left > 0 else "now"
+
+    return told
 
 
 def _transaction(any_id: int) -> Transaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -43,7 +44,7 @@ def test_the_table_names_root_output_and_consequence() -> None:
         "keystone on node 2 failed: exit code 1",
         "    keystone/2 says",
         "    exit code 1",
-        "  2 task runs blocked by keystone on node 2: nova (2); on nodes 1 (1), 2 (1).",
+        "  2 task runs blocked by keystone on node 2: nova (2); on nodes 1 (1) and 2 (1).",
     ]
 
 
@@ -61,7 +62,7 @@ def test_an_offline_node_is_named() -> None:
     run.commit(Begin(("2",)))
     run.finish()
     assert said("failures", run.parent.id).splitlines()[-1] == (
-        "Node 2 is offline. 3 task runs blocked by node 2, which is offline: nova (2), keystone (1); on nodes 2 (2), 1 (1)."
+        "Node 2 is offline. 3 task runs blocked by node 2, which is offline: nova (2) and keystone (1); on nodes 2 (2) and 1 (1)."
     )
 
 
@@ -94,10 +95,18 @@ def test_why_of_each_kind() -> None:
     assert said("why", tid, first) == f"{first} is queued for its node and waits for the agent to take it.\n"
     run.start(first)
     assert why(tid, first) == f"{first} is running (attempt 1)."
-    assert why(tid, second) == f"{second} waits for a place: 1 nodes may be busy at once, and all of them are."
+    assert why(tid, second) == f"{second} waits for a place: 1 node may be busy at once, and one is."
     assert why(tid, "nova/1") == "nova/1 waits for keystone/2 (pending)."
     run.over(first)
     assert why(tid, first) == f"{first} is over: ready."
+
+
+@pytest.mark.parametrize("delay, told", [(1e9, r"at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, in [\d,]+ h( \d+ min)?"), (1, "now")])
+def test_why_of_a_run_that_is_tried_again_tells_when(delay: float, told: str) -> None:
+    run = begun(attempts=2, retry_delay=delay)
+    run.start("keystone/2")
+    run.over("keystone/2", "error")
+    assert re.fullmatch(rf"keystone/2 failed and is tried again {told}\.", why(run.parent.id, "keystone/2"))
 
 
 def test_why_of_what_failed_and_what_it_blocked() -> None:

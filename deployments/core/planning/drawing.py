@@ -9,6 +9,7 @@ from typing import Any
 from deployments.core.graph.templates import GROUP_TYPES
 from deployments.core.links import Links
 from deployments.core.plan import SYNC_NODE, Plan
+from deployments.core.wording import counted
 
 _STAGE = "shape=rect, style=filled, color=red"
 _GROUP = "shape=box, style=filled, color=lightskyblue"
@@ -43,7 +44,8 @@ def table(plan: Plan, links: Links) -> str:
         rows.append((task, kind, str(len(runs)), str(len(runs) - types.total()), _some([run.node for run in runs])))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     text = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows]
-    return "\n".join([*text, "", f"{len(plan.runs)} task runs on {len(plan.nodes)} nodes, {links.count()} dependencies"])
+    dependencies = f"{links.count():,} {'dependency' if links.count() == 1 else 'dependencies'}"
+    return "\n".join([*text, "", f"{counted(len(plan.runs), 'task run')} on {counted(len(plan.nodes), 'node')}, {dependencies}"])
 
 
 def _styles(plan: Plan) -> dict[str, str]:

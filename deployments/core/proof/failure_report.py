@@ -9,6 +9,7 @@ from typing import Any
 
 from deployments.core.plan import Plan, node_order
 from deployments.core.scheduling.failures import FaultTolerance
+from deployments.core.wording import counted, listed
 
 LAST_LINES = 5
 """How many lines of a failed run's output are shown."""
@@ -131,9 +132,8 @@ def consequence(blocked: Blocked, cause: str) -> str:
     """`37 task runs blocked by keystone on node 2: nova (12), neutron (5) …; on nodes 3 (20), 4 (17).`"""
     if not blocked.total:
         return f"Nothing else is blocked by {cause}."
-    runs = "1 task run" if blocked.total == 1 else f"{blocked.total} task runs"
     nodes = "on node" if len(blocked.by_node) == 1 else "on nodes"
-    return f"{runs} blocked by {cause}: {_counts(blocked.by_task)}; {nodes} {_counts(blocked.by_node)}."
+    return f"{counted(blocked.total, 'task run')} blocked by {cause}: {_counts(blocked.by_task)}; {nodes} {_counts(blocked.by_node)}."
 
 
 def _root(plan: Plan, runs: Sequence[RunFacts], index: int, blocked: Blocked) -> RootFailure:
@@ -162,5 +162,4 @@ def _counted(plan: Plan, members: Sequence[int]) -> Blocked:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    named = [f"{name} ({count})" for name, count in list(counts.items())[:NAMED]]
-    return ", ".join(named) + (f" and {len(counts) - NAMED} more" if len(counts) > NAMED else "")
+    return listed([f"{name} ({count})" for name, count in counts.items()], NAMED)

@@ -13,6 +13,7 @@ from deployments.core.proof.findings import NOTES, Child, Finding, Kind, LogEven
 from deployments.core.proof.replay import Place, Replay
 from deployments.core.proof.verify_rows import compare_rows, compare_transactions, left_behind
 from deployments.core.scheduling.schedule import LOST_LIMIT
+from deployments.core.wording import counted, listed
 from history.states import ATTEMPT, TASK_RUN, TRANSACTION, Table
 
 NAMED = 3
@@ -202,9 +203,8 @@ class Verifier:
     def _check_order(self, event: LogEvent, place: Place, what: str) -> None:
         missing = place.replay.missing(place.index)
         if missing:
-            named = [f"{place.replay.plan.runs[run].name} ({place.replay.status[run]})" for run in missing[:NAMED]]
-            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-            self._find("order", event, f"{place.name} was {what} before {', '.join(named)}{more} was done.", place)
+            named = listed([f"{place.replay.plan.runs[run].name} ({place.replay.status[run]})" for run in missing], NAMED)
+            self._find("order", event, f"{place.name} was {what} before {named} {'was' if len(missing) == 1 else 'were'} done.", place)
         elif place.index in place.replay.stuck:
             self._find("order", event, f"{place.name} was {what} although node {place.node} had failed.", place)
 
@@ -217,7 +217,7 @@ class Verifier:
     def _check_tries(self, event: LogEvent, place: Place) -> None:
         run, tries = place.replay.plan.runs[place.index], place.tries
         if tries.failures >= run.attempts:
-            told = f"{tries.failures} failures; its plan allows {run.attempts} attempts"
+            told = f"{counted(tries.failures, 'failure')}; its plan allows {counted(run.attempts, 'attempt')}"
             self._find("tries", event, f"{place.name} was tried again after {told}.", place)
         if tries.lost and not run.idempotent:
             self._find("tries", event, f"{place.name} was tried again after a lost attempt, but it is not idempotent.", place)
@@ -227,7 +227,7 @@ class Verifier:
     def _check_limits(self, event: LogEvent, place: Place) -> None:
         plan = place.replay.plan
         if 0 < plan.max_nodes_per_call < len(self._open):
-            self._find("limit", event, f"{len(self._open)} nodes were busy at once; {plan.max_nodes_per_call} may be.", place)
+            self._find("limit", event, f"{counted(len(self._open), 'node')} were busy at once; {plan.max_nodes_per_call} may be.", place)
         limit, count = plan.limits.get(place.task, 0), self._busy[id(place.replay), place.task]
         if 0 < limit < count:
             self._find("limit", event, f"{place.task} was under way on {count} nodes at once; its limit is {limit}.", place)

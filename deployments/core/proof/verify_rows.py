@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from deployments.core.proof.findings import Finding, Kind, Record
 from deployments.core.proof.replay import Place
+from deployments.core.wording import counted
 
 Places = Mapping[int, Place]
 Attempts = Mapping[tuple[int, int], str]
@@ -22,7 +23,8 @@ def compare_rows(places: Places, attempts: Attempts, record: Record) -> Iterator
         if place.status != status:
             yield _finding("row", f"The row of {place.name} is {status}, but the log ends with {place.status}.", place)
         if place.tries.attempts != count:
-            yield _finding("row", f"The row of {place.name} counts {count} attempts, but the log has {place.tries.attempts}.", place)
+            told = counted(count, "attempt")
+            yield _finding("row", f"The row of {place.name} counts {told}, but the log has {place.tries.attempts}.", place)
     left = dict(attempts)
     for number, attempt, status in record.attempts:
         told = left.pop((number, attempt), "")

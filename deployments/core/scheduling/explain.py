@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from deployments.core.plan import SYNC_NODE
 from deployments.core.scheduling.places import NO_RUN
+from deployments.core.wording import counted, listed, span
 
 if TYPE_CHECKING:
     from deployments.core.scheduling.schedule import Scheduler
@@ -33,8 +35,17 @@ class Why:
         return self.sentence
 
 
-def why(scheduler: Scheduler, run: int) -> Why:
-    """Why this run does not run now."""
+def seconds_of_the_clock(due: float) -> str:
+    """A time for those who know no other clock than the scheduler's."""
+    return f"when {span(due)} have passed"
+
+
+def why(scheduler: Scheduler, run: int, when: Callable[[float], str] = seconds_of_the_clock) -> Why:
+    """Why this run does not run now.
+
+    Args:
+        when: tells a time of the scheduler's clock in words (`at 14:05:10`).
+    """
     name, status = scheduler.plan.runs[run].name, scheduler.runs.status[run]
     if status in ("ready", "error", "skipped"):
         return Why(run, "done", f"{name} is over: {status}.")
@@ -46,25 +57,26 @@ def why(scheduler: Scheduler, run: int) -> Why:
         return Why(run, "blocked", f"{name} can't start any more, because {scheduler.cause(run)}.")
     if scheduler.draining:
         return Why(run, "stopped", f"{name} is not started, because the deployment is stopping: {scheduler.drain_reason}")
-    return _waiting(scheduler, run, name)
+    return _waiting(scheduler, run, name, when)
 
 
-def _waiting(scheduler: Scheduler, run: int, name: str) -> Why:
+def _waiting(scheduler: Scheduler, run: int, name: str, when: Callable[[float], str]) -> Why:
     missing = _missing(scheduler, run)
     if missing:
         return Why(run, "predecessors", f"{name} waits for {_names(scheduler, missing)}.", missing)
     if run in scheduler.runs.not_before:
-        return Why(run, "retry", f"{name} failed and waits for its next attempt, due at {scheduler.runs.not_before[run]:g}.")
+        return Why(run, "retry", f"{name} failed and is tried again {when(scheduler.runs.not_before[run])}.")
     places, node = scheduler.places, scheduler.plan.runs[run].node
     holder = places.busy[places.node_of[run]]
     if holder != NO_RUN:
         return Why(run, "node busy", f"{name} waits for node {node}, which is busy with {scheduler.plan.runs[holder].task}.")
     task = places.task_of[run]
     if task is not None and not places.has_place(task):
-        limit = scheduler.plan.limits[task]
-        return Why(run, "task limit", f"{name} waits for a place: {task} may run on {limit} node{'s' if limit > 1 else ''} at once.")
+        limit = counted(scheduler.plan.limits[task], "node")
+        return Why(run, "task limit", f"{name} waits for a place: {task} may run on {limit} at once.")
     if places.taken >= places.limit:
-        return Why(run, "node limit", f"{name} waits for a place: {places.limit} nodes may be busy at once, and all of them are.")
+        busy = f"{counted(places.limit, 'node')} may be busy at once, and {'one is' if places.limit == 1 else 'so many are'}"
+        return Why(run, "node limit", f"{name} waits for a place: {busy}.")
     if not scheduler.begun:
         return Why(run, "not begun", f"{name} waits for the deployment to begin.")
     return Why(run, "turn", f"{name} is next: node {node} takes it at the next event.")
@@ -82,7 +94,4 @@ def _missing(scheduler: Scheduler, run: int) -> tuple[int, ...]:
 
 
 def _names(scheduler: Scheduler, runs: tuple[int, ...]) -> str:
-    names = [f"{scheduler.plan.runs[run].name} ({scheduler.runs.status[run]})" for run in runs[:NAMED_PREDECESSORS]]
-    if len(runs) > NAMED_PREDECESSORS:
-        names.append(f"{len(runs) - NAMED_PREDECESSORS} more")
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed([f"{scheduler.plan.runs[run].name} ({scheduler.runs.status[run]})" for run in runs], NAMED_PREDECESSORS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deployments.core.plan import SYNC_NODE, Plan, node_order
+from deployments.core.wording import listed
 
 NAMED_NODES = 10
 """How many failed nodes a reason names before it only counts."""
@@ -60,5 +61,4 @@ class FaultTolerance:
 
 def _nodes(failed: list[str]) -> str:
     ordered = sorted(failed, key=node_order)
-    names = ", ".join(ordered[:NAMED_NODES]) + (f" and {len(ordered) - NAMED_NODES} more" if len(ordered) > NAMED_NODES else "")
-    return f"{'node' if len(ordered) == 1 else 'nodes'} {names}"
+    return f"{'node' if len(ordered) == 1 else 'nodes'} {listed(ordered, NAMED_NODES)}"

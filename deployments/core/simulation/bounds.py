@@ -9,6 +9,7 @@ from deployments.core.links import Links, link
 from deployments.core.plan import ENGINE_TYPES, Plan
 from deployments.core.scheduling.weights import topological
 from deployments.core.simulation.durations import Durations, run_durations
+from deployments.core.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ def lower_bounds(plan: Plan, durations: Durations, links: Links | None = None) -
     bounds = [LowerBound(sum(seconds[run] for run in path), "the longest chain of dependencies")]
     bounds += [LowerBound(work, f"the work of node {node}") for node, work in by_node.items()]
     bounds += [
-        LowerBound(_shared(by_task[task], limit), f"task {task} on at most {limit} node{'s' if limit > 1 else ''} at once")
+        LowerBound(_shared(by_task[task], limit), f"task {task} on at most {counted(limit, 'node')} at once")
         for task, limit in plan.limits.items()
         if limit > 0 and task in by_task
     ]
     if plan.max_nodes_per_call > 0:
         work = _shared(sum(by_node.values()), plan.max_nodes_per_call)
-        bounds.append(LowerBound(work, f"all the work on at most {plan.max_nodes_per_call} busy nodes"))
+        bounds.append(LowerBound(work, f"all the work on at most {counted(plan.max_nodes_per_call, 'busy node')}"))
     return sorted(bounds, key=lambda bound: -bound.seconds)
 
 

@@ -34,7 +34,7 @@ def test_an_empty_plan_takes_no_time():
         ({"w": 30}, {}, 0, 60, "the work of node 3"),
         ({"a": 10}, {"a": 1}, 0, 40, "task a on at most 1 node at once"),
         ({"a": 10}, {"a": 3}, 0, 20, "the longest chain of dependencies"),
-        ({"a": 10, "w": 5}, {}, 1, 50, "all the work on at most 1 busy nodes"),
+        ({"a": 10, "w": 5}, {}, 1, 50, "all the work on at most 1 busy node"),
     ],
 )
 def test_the_rule_that_decides_is_named(durations, limits, places, seconds, what):

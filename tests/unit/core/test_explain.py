@@ -46,10 +46,13 @@ PLAN = plan_of("a/1 b/1 c/2 d/2", "a/1 > b/1 c/2", groups=tolerant("1 2"))
          "c/2 can't start any more, because a/1 failed (exit code 1)."),
         (PLAN, "c/2", [BEGIN, STOP], "stopped", "c/2 is not started, because the deployment is stopping: A stop was asked for."),
         (plan_of("a/1 a/2", limits={"a": 1}), "a/2", [BEGIN], "task limit", "a/2 waits for a place: a may run on 1 node at once."),
+        (plan_of("a/1 a/2 a/3", limits={"a": 2}), "a/3", [BEGIN], "task limit", "a/3 waits for a place: a may run on 2 nodes at once."),
         (plan_of("a/1 a/2 a/3", max_nodes_per_call=2), "a/3", [BEGIN], "node limit",
-         "a/3 waits for a place: 2 nodes may be busy at once, and all of them are."),
+         "a/3 waits for a place: 2 nodes may be busy at once, and so many are."),
         (plan_of("a/1", attempts=2, retry_delay=30), "a/1", [BEGIN, ended("a/1", "error")], "retry",
-         "a/1 failed and waits for its next attempt, due at 30."),
+         "a/1 failed and is tried again when 30 s have passed."),
+        (plan_of("a/1 a/2", max_nodes_per_call=1), "a/2", [BEGIN], "node limit",
+         "a/2 waits for a place: 1 node may be busy at once, and one is."),
     ],
 )  # fmt: skip
 def test_the_answer(plan, name, moments, kind, sentence):

@@ -39,7 +39,7 @@ def test_what_a_failure_blocks_is_counted_by_task_and_node() -> None:
     (failure,) = failure_report(plan, played(plan, fail="keystone/2")).failures
     assert (failure.task, failure.node, failure.reason, failure.attempts) == ("keystone", "2", "exit code 1", 1)
     assert failure.blocked == Blocked({"nova": 3}, {"1": 1, "2": 1, "3": 1})
-    assert failure.consequence == "3 task runs blocked by keystone on node 2: nova (3); on nodes 1 (1), 2 (1), 3 (1)."
+    assert failure.consequence == "3 task runs blocked by keystone on node 2: nova (3); on nodes 1 (1), 2 (1) and 3 (1)."
 
 
 def test_the_last_lines_of_the_output_are_kept() -> None:
@@ -60,7 +60,7 @@ def test_an_offline_node_is_a_cause_of_its_own() -> None:
     report = failure_report(plan, played(plan, offline=("1",)), ["1"])
     assert not report.failures
     (node,) = report.offline
-    assert node.consequence == "2 task runs blocked by node 1, which is offline: a (1), b (1); on nodes 1 (1), 2 (1)."
+    assert node.consequence == "2 task runs blocked by node 1, which is offline: a (1) and b (1); on nodes 1 (1) and 2 (1)."
 
 
 def test_what_waited_only_for_a_stop_is_blocked_by_nobody() -> None:
@@ -72,7 +72,7 @@ def test_exceeded_tolerance_is_named() -> None:
     plan = plan_of("a/1 a/2 a/3", groups=tolerant("1 2 3", tolerance=1))
     assert failure_report(plan, played(plan, fail="a/1")).exceeded == ""
     exceeded = failure_report(plan, [RunFacts("error", 1), RunFacts("error", 1), RunFacts("ready", 1)]).exceeded
-    assert exceeded == "Fault tolerance exceeded: group all: nodes 1, 2 of 3 failed, 1 may fail."
+    assert exceeded == "Fault tolerance exceeded: group all: nodes 1 and 2 of 3 failed, 1 may fail."
 
 
 def test_many_names_are_counted() -> None:

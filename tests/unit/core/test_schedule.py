@@ -212,7 +212,7 @@ def test_tolerance_exceeded_drains_and_ends_in_error_with_group_and_nodes():
     stage.begin()
     stage.start("a/1", "a/2", "a/3")
     assert of_kind(stage.end("a/1", "error"), Drain) == []
-    reason = "Fault tolerance exceeded: group compute: nodes 1, 2 of 3 failed, 1 may fail."
+    reason = "Fault tolerance exceeded: group compute: nodes 1 and 2 of 3 failed, 1 may fail."
     assert Drain(reason, "tolerance") in stage.end("a/2", "error")
     out = stage.end("a/3")
     assert out == [EndRun(stage.index["a/3"], "ready"), EndNode("3", "stopped", reason), Finish("error", reason)]
