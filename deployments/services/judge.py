@@ -105,13 +105,18 @@ def _look_for(child: ChildRun, row: RunRow, beat: Heartbeat, tools: Tools, ledge
     elif beat.number >= key.number:
         if beat.outcome is not None and beat.outcome.key == key:
             verdicts.events += take_report(child, beat.outcome, ledger.at.timestamp(), ledger, verdicts.over)
-        elif tools.broker.leased([key])[0]:
-            ledger.started(row, ledger.at)
-            verdicts.events.append(RunStarted(row.position))
-        elif not tools.broker.claimed([key])[0]:
+        elif tools.broker.leased([key])[0] or tools.broker.claimed([key])[0]:
+            _note_claim(row, ledger, verdicts)
+        else:
             _lose(child, row, "The attempt was lost: its agent has started it, but nothing is known of it.", ledger, verdicts)
     else:
         _send_again(child, row, key, tools, ledger.at.timestamp(), verdicts)
+
+
+def _note_claim(row: RunRow, ledger: Ledger, verdicts: Verdicts) -> None:
+    """An agent has it, even if nobody reports that it was started: from now on lease and deadline count."""
+    ledger.started(row, ledger.at)
+    verdicts.events.append(RunStarted(row.position))
 
 
 def _send_again(child: ChildRun, row: RunRow, key: AttemptKey, tools: Tools, now: float, verdicts: Verdicts) -> None:
@@ -142,6 +147,7 @@ def sort_out(child: ChildRun, beats_before: Mapping[str, bytes], tools: Tools, l
 
 def _give_up(child: ChildRun, row: RunRow, key: AttemptKey, tools: Tools, ledger: Ledger, verdicts: Verdicts, why: str) -> None:
     if tools.broker.recall([key])[0] == "claimed":
+        _note_claim(row, ledger, verdicts)
         return
     verdicts.over.append(key)
     verdicts.events += [take_back(child, row, f"Recalled: {why}.", ledger), NodeOffline(row.node)]

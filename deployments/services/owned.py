@@ -154,11 +154,12 @@ class OwnedTransaction:
         self._door = effects.drain or self._door
         if self._door and effects.finish is not None:
             ledger.note("transaction", "draining", reason=self._door)
-        self._commit(child, effects, ledger)
+        taken = bool(entries or verdicts.over)
+        self._commit(child, effects, ledger, proof=taken)
         if self._trust.state == "asking":
             self._trust.vouch(self._parent, child, now)
         self._send(child, effects, verdicts.resend)
-        if entries or verdicts.over:
+        if taken:
             tools.broker.forget(self.id, [entry.id for entry in entries], verdicts.over)
         if effects.finish is None and self._door and self._trust.state == "sure":
             effects = self._close_the_door(child, now)
@@ -197,10 +198,12 @@ class OwnedTransaction:
         events += self._own_events(ledger, now) + verdicts.events
         return verdicts, entries, ledger, events
 
-    def _commit(self, child: ChildRun, effects: Effects, ledger: Ledger) -> None:
+    def _commit(self, child: ChildRun, effects: Effects, ledger: Ledger, *, proof: bool = False) -> None:
+        """`proof`: even if there is nothing to write, as what was taken in is about to be deleted. To an owner that is none any more the
+        reports of its successor's attempts say nothing."""
         if effects.finish is not None:
             finish.end(self._parent, child, effects.finish.status, effects.finish.reason, ledger)
-        elif ledger:
+        elif ledger or proof:
             self._note_progress(child, ledger)
             ledger.write()
         for due in effects.wakes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import redis
 from django.db.models import F
 
-from deployments.wire.messages import Heartbeat
+from deployments.wire.messages import Heartbeat, Report
 from deployments.wire.names import KEY_PREFIX
 from history.models import Attempt, Transaction
 from tests.integration.services.conftest import PATIENCE, World
@@ -72,6 +73,26 @@ def test_an_owner_that_is_none_any_more_does_not_vouch_for_an_empty_redis(world:
     _empty(clean_redis)
     _rounds_for(world, 3 * PATIENCE.look)
     assert not world.broker.vouched(parent.id)
+
+
+def test_an_owner_that_is_none_any_more_deletes_no_reports_of_its_successors_attempts(world: World) -> None:
+    parent = _dispatched(world)
+    first, _ = world.claim()
+    _rounds_for(world, 3 * PATIENCE.look)
+    Transaction.objects.filter(id=parent.id).update(owner="orchestrator-2", owner_epoch=F("owner_epoch") + 1)
+    later = replace(first.key, attempt=first.key.attempt + 1, number=first.key.number + 1)
+    world.broker.report(later, world.keys.seal_report(Report(later, "started", "started")))
+    _rounds_for(world, 3 * PATIENCE.look)
+    assert len(world.broker.drain(parent.id)) == 1
+
+
+def test_what_was_claimed_is_judged_by_its_lease_even_if_nobody_says_that_it_was_started(world: World) -> None:
+    parent = _dispatched(world)
+    orders = world.claim(lease_seconds=0.01)
+    world.broker.forget(parent.id, [entry.id for entry in world.broker.drain(parent.id)])
+    world.broker.beat({order.key.node: world.keys.seal_heartbeat(Heartbeat(order.key.node, order.key.number)) for order in orders}, 60)
+    _rounds_for(world, 2 * PATIENCE.lease)
+    assert set(Attempt.objects.values_list("status", flat=True)) == {"lost"}
 
 
 def test_what_runs_goes_on(world: World, clean_redis: str) -> None:
