@@ -20,6 +20,7 @@ CALLS = {
     "commit error before": 0.3, "commit error after": 0.3, "sending error before": 0.3, "sending error after": 0.3,
     "orchestrator killed at a call": 0.015, "orchestrator stalled at a call": 0.03, "agent killed at a call": 0.04,
     "agent stalled at a call": 0.04, "planner killed at a call": 0.05, "planner stalled at a call": 0.1,
+    "operator stalled at a call": 0.1,
     "message lost": 0.4, "message late": 0.5, "attempt hangs": 0.1, "message doubled": 0.4, "message overtaken": 0.3,
 }  # fmt: skip
 """Faults of single calls and messages: the most probable they get in a simulation that has them."""
@@ -43,7 +44,7 @@ CAUSES = (
 )  # fmt: skip
 """What another fault may follow on the heels of."""
 STOPS_UNCLAIMED = 0.25
-"""In so many seeds somebody stops just when something was permitted."""
+"""In so many seeds somebody stops just when something was permitted, and all that should keep it from being claimed is late."""
 FOLLOWERS = (*TIMED, "stop", "stop", "Redis emptied", "Redis emptied", "Redis rolled back", "orchestrator frozen")
 
 
@@ -75,7 +76,9 @@ class Faults:
         self._killed_there = self.random.choice((0.0, 0.3, 1.0))
         self.sequels = [self._sequel() for _ in range(self.random.choice((0, 0, 1, 2, 3)))] if share else []
         if share and chance() < STOPS_UNCLAIMED:
-            self.sequels.append(Sequel("permit", "stop", 0.1, 0.5))
+            self.sequels.append(Sequel("permit", "stop", 0.15, 0.5))
+            self._weak["set_stop"] = 0.5
+            self._rates["message late"] = 0.5
         self.strike: Callable[[str], None] = lambda kind: None
         """Makes a fault of this kind (one of `TIMED`) happen now."""
 

@@ -51,9 +51,13 @@ class Player:
         self._world: Any = importlib.import_module("tests.faults.world")
         self._breaks: Any = importlib.import_module("tests.faults.breaks")
         self._database = importlib.import_module("tests.faults.database").Database()
+        self._parent = os.getppid()
 
     def play(self, seed: int, *, quiet: bool = False, guards: Sequence[str] = (), story: Callable[[str], None] | None = None) -> Verdict:
         """One seed; `guards` are taken out of the product, `story` is told all that happens."""
+        if os.getppid() != self._parent:
+            # Nobody wants to know any more.
+            os._exit(1)
         with self._breaks.broken(guards) if guards else nullcontext():
             verdict: Verdict = self._world.simulate(seed, self._database, quiet=quiet, story=story)
         return verdict
