@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from typing import Any
 
 from celery import bootsteps
@@ -78,11 +79,14 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _beat(self, consumer: Any, nodes: frozenset[str]) -> None:
         places = consumer.pool.num_processes
-        free = max(0, places - len(state.reserved_requests))
+        held = Counter(request.delivery_info["routing_key"] for request in list(state.reserved_requests))
         beats = {}
         for node in nodes:
+            others = held.total() - held[node_queue(node)]
             try:
-                beats[node] = sealed_heartbeat(NodeMemory(self._config.state, node), self._config.keys, node, places, free)
+                beats[node] = sealed_heartbeat(
+                    NodeMemory(self._config.state, node), self._config.keys, node, places, max(0, places - others)
+                )
             except (FuelwebError, OSError) as error:
                 # This one without a sign of life, and so without work: it counts as offline. The others go on.
                 logger.error("Node %s can't be served: %s", node, error)

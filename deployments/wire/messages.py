@@ -68,7 +68,8 @@ class Heartbeat:
     """An agent's sign of life for one node.
 
     `number` is the highest dispatch number it has started there (0 = none yet); `outcome` is that attempt's outcome, kept until the
-    next claim, so that an emptied Redis loses no outcome. `places` and `free` count the attempts the agent can run at once.
+    next claim, so that an emptied Redis loses no outcome. `places` counts the attempts the agent can run at once, `free`
+    those that other nodes' attempts do not hold.
     """
 
     node: str
