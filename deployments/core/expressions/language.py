@@ -6,29 +6,20 @@
 
 from __future__ import annotations
 
-import collections.abc  # noqa: F401 - yaql uses it without importing it
-import json
 from collections.abc import ItemsView, KeysView
-from copy import copy
-from functools import lru_cache
 from typing import Any
 
-import yaml
-import yaql
-from yaql.language import contexts, factory, specs, utils, yaqltypes
+from yaql.language import utils
 
-from deployments.core.expressions.canonical import MOST_ITEMS, Canon, NotData
+from deployments.core.expressions.canonical import Canon, NotData
 from deployments.core.expressions.differences import UNDEFINED, surplus
 from deployments.core.expressions.memory import Memory, Question, Tracer
 from deployments.core.expressions.rewriting import Remembered, defines_functions, key_of, reads_only_data, remember_parts
 from deployments.core.expressions.view import Root, View
+from deployments.core.expressions.vocabulary import SHAREABLE, new_context, new_engine
 from deployments.core.expressions.watching import watched_parts
 
-_MEMORY_QUOTA = 100 * 1024 * 1024
-_NOT_PURE = ("now", "random", "randint", "localtz")
 _VIEW = "$%view"
-_SHAREABLE = "$%shareable"
-_YAML_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Part:
@@ -80,8 +71,8 @@ class Language:
 
     def __init__(self, canon: Canon, tracer: Tracer, common: Any) -> None:
         self.canon, self.tracer = canon, tracer
-        self._engine = _engine()
-        self._context = _context(self, common)
+        self._engine = new_engine()
+        self._context = new_context(self, common)
         self._parts: dict[Any, Part] = {}
         self._opaque: set[Question] = set()
 
@@ -96,7 +87,7 @@ class Language:
         """The canonical value on this view. Raises what yaql raises."""
         context = self._context_of(view)
         if isinstance(expression, _Unshared):
-            context[_SHAREABLE] = False
+            context[SHAREABLE] = False
             expression = expression.inner
         value = expression(utils.NO_VALUE, context, self._engine)
         return self.canon.freeze(_defined(value))
@@ -172,7 +163,7 @@ class Language:
             return value
 
     def _shared(self, word: str, expression: Any, context: Any, work: Any) -> Any:
-        if not context[_SHAREABLE] or not reads_only_data(expression):
+        if not context[SHAREABLE] or not reads_only_data(expression):
             return work(expression, context)
         key = (word, key_of(expression))
         part = self._parts.get(key)
@@ -218,70 +209,3 @@ class _Unshared:
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
-
-
-@lru_cache(maxsize=1)
-def _prototype() -> Any:
-    """Making the parser's tables takes longer than planning a small cluster."""
-    options = {"yaql.limitIterators": MOST_ITEMS, "yaql.memoryQuota": _MEMORY_QUOTA, "yaql.convertSetsToLists": True}
-    return yaql.YaqlFactory().create(options)
-
-
-def _engine() -> Any:
-    """An engine with lexer and parser of its own, because these keep state while they parse."""
-    made = _prototype()
-    return factory.YaqlEngine(made.lexer.clone(), copy(made.parser), made.options, made.factory)
-
-
-@lru_cache(maxsize=1)
-def _standard_functions() -> Any:
-    standard = yaql.create_context()
-    for name in _NOT_PURE:
-        for layer in _layers(standard):
-            for function in layer.get_functions(name)[0]:
-                layer.delete_function(function)
-    return standard
-
-
-def _context(language: Language, common: Any) -> contexts.Context:
-    context = _standard_functions().create_child_context()
-    context["$common"] = common
-    context[_SHAREABLE] = True
-    for name, function in {**_comparing(language), **_printing(language)}.items():
-        context.register_function(function, name=name)
-    return context
-
-
-def _layers(context: Any) -> Any:
-    while context is not None:
-        yield context
-        context = context.parent
-
-
-def _comparing(language: Language) -> dict[str, Any]:
-    def comparing(function: Any) -> Any:
-        return specs.parameter("expression", yaqltypes.YaqlExpression())(specs.inject("context", yaqltypes.Context())(function))
-
-    def comparing_all(function: Any) -> Any:
-        return specs.parameter("expressions", yaqltypes.YaqlExpression())(specs.inject("context", yaqltypes.Context())(function))
-
-    return {
-        "new": comparing(lambda expression, context: language.on_new(expression, context)),
-        "old": comparing(lambda expression, context: language.on_old(expression, context)),
-        "changed": comparing(lambda expression, context: language.changed(expression, context)),
-        "added": comparing(lambda expression, context: language.added(expression, context)),
-        "deleted": comparing(lambda expression, context: language.deleted(expression, context)),
-        "changedAny": comparing_all(lambda context, *expressions: any(language.changed(part, context) for part in expressions)),
-        "changedAll": comparing_all(lambda context, *expressions: all(language.changed(part, context) for part in expressions)),
-    }
-
-
-def _printing(language: Language) -> dict[str, Any]:
-    def method(function: Any) -> Any:
-        return specs.extension_method(specs.parameter("value", yaqltypes.PythonType(object, nullable=True))(function))
-
-    return {
-        "isUndef": method(lambda value: value is UNDEFINED),
-        "toYaml": method(lambda value: yaml.dump(language.data(value), Dumper=_YAML_DUMPER, default_flow_style=False)),
-        "toJson": method(lambda value: json.dumps(language.data(value))),
-    }

@@ -28,8 +28,11 @@ from deployments.core.plan import SYNC_NODE, Plan
 from deployments.core.proof.findings import Child, Finding, LogEvent, Record
 from deployments.core.proof.verify import verify
 from deployments.core.scheduling.schedule import Scheduler
+from tests.unit.core.scheduling import plan_of, tolerant
 
 FIRST_ROW = 100
+TWO = "a/1 b/2"
+EVERYBODY = {"groups": tolerant("1 2 3 master")}
 
 
 class Log:
@@ -204,3 +207,26 @@ class LoggedRun:
             self.log.end(instruction.status)
         else:
             assert isinstance(instruction, RetryRun | BlockRun | EndNode | WakeAt)
+
+
+def a_log(runs: str, *edges: str, **values: object) -> Log:
+    """The log of such a plan (see `plan_of`), begun."""
+    return Log(plan_of(runs, *edges, **values)).begin()  # type: ignore[arg-type]
+
+
+def fail(log: Log, name: str) -> None:
+    """The run's next attempt fails."""
+    log.dispatch(name)
+    log.start(name)
+    log.over(name, "error")
+
+
+def changed(log: Log, seq: int, **values: object) -> Log:
+    """With other values in one event."""
+    log.events[seq - 1] = log.events[seq - 1]._replace(**values)  # type: ignore[arg-type]
+    return log
+
+
+def sentences(log: Log) -> list[str]:
+    """What the proof finds."""
+    return [f"{finding.kind}: {finding.sentence}" for finding in log.verify()]
