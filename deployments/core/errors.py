@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LONGEST = 4_000
+"""A message that quotes more of somebody's data than this many characters is cut."""
+
 
 class FuelwebError(Exception):
     """The request can't be carried out.
@@ -12,8 +15,8 @@ class FuelwebError(Exception):
 
     def __init__(self, message: str = "", *, task: str | None = None, node: str | None = None, where: str | None = None) -> None:
         super().__init__(message)
-        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
-        self.task, self.node, self.where = task, node, where
+        self.message = _cut(message) or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.task, self.node, self.where = task, node, where and _cut(where)
 
     def __str__(self) -> str:
         return self.message
@@ -30,6 +33,10 @@ class FuelwebError(Exception):
         """`{kind, message, task?, node?, where?}`, as the commands and the API print it."""
         about = {"task": self.task, "node": self.node, "where": self.where}
         return {"kind": self.kind, "message": self.message, **{key: value for key, value in about.items() if value is not None}}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _rebuild(kind: type[FuelwebError], message: str, task: str | None, node: str | None, where: str | None) -> FuelwebError:

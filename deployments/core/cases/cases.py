@@ -8,6 +8,7 @@ from typing import Any
 
 from deployments.core.cases import cluster_file
 from deployments.core.documents import safe_yaml
+from deployments.core.documents.texts import refuse_unstorable
 from deployments.core.documents.typed import mapping, mappings, names, whole_number
 from deployments.core.errors import InvalidData
 from deployments.core.facts import DEFAULT_MASTER_IP, ClusterFacts, PlanSettings
@@ -32,11 +33,12 @@ def load(text: str | bytes) -> dict[str, Any]:
     """The document of a case.
 
     Raises:
-        InvalidData: it can't be read, or is no mapping.
+        InvalidData: it can't be read, is no mapping, or holds characters that can't be stored.
     """
     data = safe_yaml.load(text, "The case")
     if not isinstance(data, dict):
         raise InvalidData("The case is no mapping of keys to values.")
+    refuse_unstorable(data, "The case")
     return data
 
 

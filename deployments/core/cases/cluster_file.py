@@ -130,7 +130,7 @@ def _past(task: str, facts: Any) -> PastFacts:
     if isinstance(nodes, list):
         nodes = _listed_info(nodes)
     _check_mapping(nodes, f"`nodes` in {what}")
-    return PastFacts(_part(facts, "common", what), {str(uid): info or {} for uid, info in nodes.items()})
+    return PastFacts(_part(facts, "common", what), {uid: _part(nodes, uid, f"`nodes` in {what}") for uid in nodes})
 
 
 def _listed_info(nodes: list[Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def chunks(plan: Plan) -> Iterator[str]:
     separator = ""
     for node, indexes in _by_node(plan).items():
         tasks = [_task(plan.runs[index], index, relations) for index in indexes]
-        yield f"{separator}{json.dumps(node)}: {json.dumps(tasks, default=str)}"
+        yield f"{separator}{json.dumps(node)}: {json.dumps(tasks)}"
         separator = ", "
     links = link(_without_any(plan))
     rest = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from deployments.core.documents.typed import short
 from deployments.core.errors import InvalidData
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -18,6 +19,7 @@ MOST_ALIASES = 10_000
 MOST_VALUES = 2_000_000
 
 _JSON_STARTS = ("{", "[", b"{", b"[")
+_PLAIN = (str, int, float, bool, type(None))
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -28,7 +30,7 @@ def load(text: str | bytes, what: str, *, most_bytes: int = MOST_BYTES) -> Any:
         what: what the text is, for messages ("The graph").
 
     Raises:
-        InvalidData: it can't be parsed (with line and column), or is too large, too deep, or full of aliases.
+        InvalidData: it can't be parsed (with line and column), is too large, too deep or full of aliases, or holds what JSON can't.
     """
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > most_bytes:
@@ -67,7 +69,23 @@ def _check_depth(value: Any, what: str, levels: int) -> None:
 
 def _yaml(text: str | bytes, what: str) -> Any:
     _measure(text, what)
-    return yaml.load(text, Loader=_LOADER)
+    data = yaml.load(text, Loader=_LOADER)
+    _check_kinds(data, what)
+    return data
+
+
+def _check_kinds(value: Any, what: str) -> None:
+    """What is planned is stored and sent as JSON, which knows no dates, sets and bytes."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_kinds(item, what)
+            if not isinstance(key, _PLAIN):
+                raise InvalidData(f"{what} has the key {short(key)}: keys are texts, so put it in quotes.")
+    elif isinstance(value, list):
+        for item in value:
+            _check_kinds(item, what)
+    elif not isinstance(value, _PLAIN):
+        raise InvalidData(f"{what} holds {short(value)}, for which JSON has no form: put dates and the like into quotes.")
 
 
 def _measure(text: str | bytes, what: str) -> None:

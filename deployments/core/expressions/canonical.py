@@ -66,9 +66,12 @@ class Canon:
         return self._other(value)
 
     def thaw(self, value: Any) -> Any:
-        """Plain lists and dicts for a frozen value; the same object each time, not to be changed. Sets become sorted lists."""
+        """What JSON knows, for a frozen value: plain lists and dicts, the same object each time, not to be changed.
+
+        Sets become sorted lists, and dates their text.
+        """
         if not isinstance(value, tuple | Frozen | frozenset):
-            return value
+            return value if type(value) in _SCALARS else str(value)
         known = self._thawed.get(id(value))
         if known is None:
             known = self._thawed[id(value)] = self._plain(value)
@@ -119,4 +122,4 @@ def _all_of(value: Any) -> list[Any]:
 
 
 def _plain_key(key: Any) -> Any:
-    return key if isinstance(key, Hashable) and not isinstance(key, Frozen | tuple | frozenset) else str(key)
+    return key if type(key) in _SCALARS else str(key)

@@ -69,8 +69,14 @@ def _task_pairs(plan: Plan) -> set[tuple[str, str]]:
 
 def _group_pairs(groups: list[Mapping[str, Any]]) -> set[tuple[str, str]]:
     known = {group["id"] for group in groups}
-    pairs = {(name, group["id"]) for group in groups for name in group.get("requires") or () if name in known}
-    return pairs | {(group["id"], name) for group in groups for name in group.get("required_for") or () if name in known}
+    pairs = {(name, group["id"]) for group in groups for name in _names(group, "requires") if name in known}
+    return pairs | {(group["id"], name) for group in groups for name in _names(group, "required_for") if name in known}
+
+
+def _names(group: Mapping[str, Any], key: str) -> list[str]:
+    """Only what is written plainly: a drawing evaluates nothing."""
+    written = group.get(key)
+    return [name for name in written if isinstance(name, str)] if isinstance(written, list | tuple) else []
 
 
 def _some(nodes: list[str]) -> str:

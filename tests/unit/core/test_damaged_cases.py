@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from deployments.core.cases import normal_form
 from deployments.core.cases.case_report import case_report, summary
-from deployments.core.cases.cases import parse_planning_case, plan_case
+from deployments.core.cases.cases import load, parse_planning_case, plan_case
 from deployments.core.cases.traversal_case import read_traversal_case, rehearse
-from deployments.core.errors import FuelwebError, InvalidData
+from deployments.core.errors import LONGEST, FuelwebError, InvalidData
+from deployments.core.planning import drawing
 from deployments.core.planning.role_based import role_based
 from deployments.core.simulation.simulate import simulate
 
@@ -117,6 +118,7 @@ def run_planning(case: dict[str, Any]) -> None:
     parsed = parse_planning_case(case)
     plan, links = plan_case(parsed)
     json.dumps(["".join(normal_form.chunks(plan)), normal_form.summary(plan, links, with_hashes=True)])
+    assert drawing.dot(plan, parsed.tasks) and drawing.table(plan, links)
     show(rehearse(plan, {}))
     role_based(plan, parsed.tasks)
 
@@ -148,6 +150,25 @@ def test_the_whole_cases_are_good(kind: str) -> None:
 def test_one_value_is_another(kind: str, path: Path) -> None:
     for value in OTHERS:
         sentence_or_success(kind, damaged(KINDS[kind][0], path, value))
+
+
+@pytest.mark.parametrize("path", [path for path in paths(PLANNING)], ids=str)
+def test_a_sentence_does_not_quote_all_of_a_long_value(path: Path) -> None:
+    try:
+        run_planning(damaged(PLANNING, path, "x" * 70_000))
+    except FuelwebError as error:
+        assert len(str(error)) <= LONGEST and json.dumps(error.as_dict())
+
+
+def test_a_case_has_no_half_characters() -> None:
+    with pytest.raises(InvalidData, match="The case has a character that can't be stored"):
+        load(json.dumps({**PLANNING, "tasks": [{"id": "\ud800", "type": "puppet"}]}))
+
+
+def test_what_a_node_once_saw_is_a_mapping() -> None:
+    cluster = {**PLANNING["cluster"], "old": {"a": {"nodes": {"1": "x"}}}}
+    with pytest.raises(InvalidData, match="`1` of `nodes` in `old` of 'a' must be a mapping"):
+        run_planning({**PLANNING, "cluster": cluster})
 
 
 @settings(max_examples=200, deadline=None)

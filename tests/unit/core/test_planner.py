@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -125,6 +126,12 @@ def test_names_and_results_are_filled_in():
 def test_nodes_share_what_is_the_same_for_them():
     made = planned(task("t", parameters={"a": "{CLUSTER_ID}"}))
     assert made.runs[0].parameters is made.runs[1].parameters
+
+
+def test_parameters_are_what_json_knows():
+    made = planned(task("a", "web", parameters={"yaql_exp": "let(datetime(2020, 1, 2)) -> dict(day => $, names => set(b, a), $ => 1)"}))
+    day = "2020-01-02 00:00:00+00:00"
+    assert json.loads(json.dumps(made.runs[0].parameters)) == {"cwd": "/", "day": day, "names": ["a", "b"], day: 1}
 
 
 def test_repetition():
