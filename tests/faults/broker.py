@@ -26,6 +26,8 @@ class Redis:
         """By process: until when it can't reach the server."""
         self.granted: list[tuple[float, AttemptKey]] = []
         """Every claim that was granted, and when."""
+        self.hurry: Callable[[], None] = lambda: None
+        """Makes late messages come now."""
         self.trouble: list[float] = []
         """When it was away, or has lost something."""
         self.stopped: dict[int, float] = {}
@@ -51,6 +53,9 @@ class Line:
                 self._redis.wake.clear()
                 self._redis.wake.wait(args[1])
             faults.at_call(name)
+            if name == "set_stop" and faults.happens("message before the flag"):
+                self._redis.hurry()
+                simulation.sleep(0.1)
             self._reach(name)
             faults.redis("before", name)
             answer = method(*args, **kwargs)

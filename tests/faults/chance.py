@@ -22,6 +22,7 @@ CALLS = {
     "agent stalled at a call": 0.04, "planner killed at a call": 0.05, "planner stalled at a call": 0.1,
     "operator stalled at a call": 0.1,
     "message lost": 0.4, "message late": 0.5, "attempt hangs": 0.1, "message doubled": 0.4, "message overtaken": 0.3,
+    "message before the flag": 0.5,
 }  # fmt: skip
 """Faults of single calls and messages: the most probable they get in a simulation that has them."""
 
@@ -77,8 +78,9 @@ class Faults:
         self.sequels = [self._sequel() for _ in range(self.random.choice((0, 0, 1, 2, 3)))] if share else []
         if share and chance() < STOPS_UNCLAIMED:
             self.sequels.append(Sequel("permit", "stop", 0.15, 0.5))
-            self._weak["set_stop"] = 0.5
-            self._rates["message late"] = 0.5
+            self._weak |= {"set_stop": 0.5, "claim": 0.3}
+            self._rates |= {"message late": 0.4, "message before the flag": 0.8}
+            self._killed_there = 0.0
         self.strike: Callable[[str], None] = lambda kind: None
         """Makes a fault of this kind (one of `TIMED`) happen now."""
 
@@ -152,9 +154,9 @@ class Faults:
         return self.happens(kind)
 
     def stall(self, process: Process, what: str) -> None:
-        """The whole process stops here for long enough that others think it dead."""
+        """The whole process stops here: for so long that others think it dead, or only until they have done what it did not expect."""
         self._simulation.tell(f"stalled at {what}")
-        seconds = self.between(0.5, 15.0)
+        seconds = self.between(0.05, self.pick((0.5, 3.0, 15.0)))
         self._simulation.freeze(process, seconds)
         self._simulation.sleep(seconds)
 

@@ -22,6 +22,8 @@ class Queues:
     simulation: Simulation
     waiting: dict[str, list[object]] = field(default_factory=dict)
     signals: dict[str, Signal] = field(default_factory=dict)
+    late: list[tuple[str, object]] = field(default_factory=list)
+    """Messages that were delayed."""
 
     def put(self, queue: str, message: object, *, first: bool = False) -> None:
         """A message has arrived."""
@@ -38,6 +40,12 @@ class Queues:
     def signal(self, queue: str) -> Signal:
         """Set while there may be messages."""
         return self.signals.setdefault(queue, Signal(self.simulation))
+
+    def hurry(self) -> None:
+        """What is late comes now (and once more when it was to come)."""
+        late, self.late = self.late, []
+        for queue, message in late:
+            self.put(queue, message)
 
     def copy(self) -> dict[str, list[object]]:
         """What lies there now."""
@@ -90,7 +98,10 @@ class DispatcherDouble:
 
     def _deliver(self, queue: str, message: object) -> None:
         faults = self._faults
-        seconds = faults.between(0.0, faults.pick((0.5, 3.0, 12.0))) if faults.happens("message late") else faults.latency
+        seconds = faults.latency
+        if faults.happens("message late"):
+            seconds = faults.between(0.0, faults.pick((0.5, 3.0, 12.0)))
+            self._queues.late = [*self._queues.late[-4:], (queue, message)]
         first = faults.happens("message overtaken")
         self._queues.simulation.after(seconds, lambda: self._queues.put(queue, message, first=first))
 

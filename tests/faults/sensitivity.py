@@ -50,7 +50,7 @@ COVERED: dict[tuple[str, ...], str] = {
 """Guards that can be spared alone: what stands behind them."""
 
 QUICK: tuple[tuple[str, ...], ...] = (
-    ("fence",), ("recall-claimed",), ("stop-flag",), ("epoch",), ("log-in-commit",), ("blind-after-loss",), ("outcome-once",),
+    ("fence",), ("stop-flag",), ("epoch",), ("log-in-commit",), ("blind-after-loss",), ("outcome-once",),
     ("number", "claim-once"), ("rebuild",),
 )  # fmt: skip
 """Those that are noticed within the first few seeds: what is played in every run of the tests."""

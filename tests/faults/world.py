@@ -64,6 +64,7 @@ class World:
         self.simulation, self.faults = simulation, faults
         self.chance = random.Random(f"structure {seed}")
         self.redis, self.queues, self.machines = Redis(simulation), Queues(simulation), Machines(simulation)
+        self.redis.hurry = self.queues.hurry
         self.cluster = self._make_cluster()
         self.troubled = self.chance.random() < 0.4
         uids = tuple(Node.objects.order_by("id").values_list("uid", flat=True))
