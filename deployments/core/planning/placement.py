@@ -82,7 +82,9 @@ class Placement:
     def _check_version(self, template: TaskTemplate) -> None:
         if not template.version_is_old:
             return
-        message = f"Task '{template.id}' has a version below 2.0.0, so it knows no dependencies across nodes."
+        message = (
+            f"Task '{template.id}' has a version below 2.0.0: it was written for the order of roles, not for dependencies across nodes."
+        )
         if self._settings.check_task_version:
             raise TaskBaseDeploymentNotAllowed(message, task=template.id)
         self._warn(message, template.id)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from deployments.core.errors import LoopDetected
 from deployments.core.expressions.evaluator import Evaluator
 from deployments.core.facts import ClusterFacts, PlanSettings
-from deployments.core.graph.lint import lint
+from deployments.core.graph.lint import MOST_WARNINGS, lint
 from deployments.core.graph.templates import SKIPPED, TaskTemplate
 from deployments.core.links import Links, find_cycle, link
 from deployments.core.plan import ENGINE_TYPES, Declared, Plan, TaskRun
@@ -138,16 +139,18 @@ class _Planner:
         entries = self._placement.entries()
         runs = tuple(map(self._run, entries))
         relations = self._relations(entries)
+        bundles = tuple(relations.bundles())
         linted = lint((template.task for template in self._templates), self._limit)
+        dropped = islice(relations.dropped(bundles, [run.task for run in runs]), MOST_WARNINGS)
         return Plan(
             nodes=self._placement.nodes(),
             runs=runs,
-            bundles=tuple(relations.bundles()),
+            bundles=bundles,
             groups=tuple(self._placement.groups),
             limits=limits_of(runs),
             max_nodes_per_call=max_nodes_per_call,
             policy_any=tuple(relations.policy_any),
-            warnings=tuple(dict.fromkeys([*self._placement.warnings, *linted, *relations.warnings])),
+            warnings=tuple(dict.fromkeys([*self._placement.warnings, *linted, *relations.warnings, *dropped])),
         )
 
     def watch(self) -> Watch:

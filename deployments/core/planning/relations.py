@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from deployments.core.documents.typed import short
@@ -64,18 +65,26 @@ class Relations:
     """Ids of all tasks of the graph, planned or not."""
     warnings: list[PlanWarning] = field(default_factory=list)
     policy_any: list[PolicyAny] = field(default_factory=list)
+    _unmet: dict[tuple[Declared, str, str], None] = field(default_factory=dict)
+    """(which side, task, name) of lists of which no name is met on the task's nodes, though it is planned on others.
+
+    That one of several is not met is common: lists name what runs on the first controller, and what runs on the others.
+    """
     _near: dict[Declared, dict[int, dict[int, None]]] = field(default_factory=lambda: {"requires": {}, "required_for": {}})
     _wide: dict[tuple[Declared, tuple[int, ...]], dict[int, None]] = field(default_factory=dict)
     _found: dict[tuple[str, frozenset[str]], list[tuple[str, str, int]]] = field(default_factory=dict)
 
     def add_names(self, names: Any, members: Sequence[Member], declared: Declared) -> None:
         """`requires` or `required_for`: tasks on the same node, and sync points."""
-        for name in _texts(names, members[0].task, declared):
+        listed, met = _texts(names, members[0].task, declared), False
+        for name in listed:
             self._check(name, members[0].task)
             for member in members:
-                self._on_own_node(name, member, declared)
+                met |= self._on_own_node(name, member, declared)
                 if member.node != SYNC_NODE:
-                    self._add_near(member, self.runs.on_node(name, SYNC_NODE), declared)
+                    met |= self._add_near(member, self.runs.on_node(name, SYNC_NODE), declared)
+        if not met:
+            self._unmet.update(dict.fromkeys((declared, members[0].task, name) for name in listed if self.runs.by_task.get(name)))
 
     def add_cross(self, elements: Any, members: Sequence[Member], declared: Declared) -> None:
         """`cross-depends` or `cross-depended-by`: tasks on the nodes with certain roles."""
@@ -93,6 +102,24 @@ class Relations:
         wide = [_bundle(others, tuple(runs), declared) for (declared, others), runs in self._wide.items()]
         return near + wide + [_bundle((self._run(*each.picked),), (self._run(each.task, each.node),), each.relation)
                               for each in self.policy_any if each.picked]  # fmt: skip
+
+    def dropped(self, bundles: Iterable[Bundle], tasks: Sequence[str]) -> Iterator[PlanWarning]:
+        """What was meant to be waited for and is not, nor by another relation of the two tasks: on other nodes only cross relations reach.
+
+        Args:
+            tasks: the task of each run.
+        """
+        if not self._unmet:
+            return
+        kept: set[tuple[str, str]] = set()
+        for bundle in bundles:
+            kept.update(product({tasks[run] for run in bundle.sources}, {tasks[run] for run in bundle.targets}))
+        for declared, task, name in self._unmet:
+            pair = (name, task) if declared == "requires" else (task, name)
+            if name != task and pair not in kept:
+                across = "cross-depends" if declared == "requires" else "cross-depended-by"
+                message = f"`{declared}` of task '{task}' names '{name}', which runs on none of its nodes, so the relation is dropped: "
+                yield PlanWarning(f"{message}`{across}` reaches other nodes.", task)
 
     def _add_element(self, element: Any, members: Sequence[Member], declared: Declared) -> None:
         task = members[0].task
@@ -127,14 +154,16 @@ class Relations:
             targets = self._wide.setdefault((declared, tuple(run for _, _, run in found)), {})
             targets.update(dict.fromkeys(member.index for member in members))
 
-    def _on_own_node(self, name: str, member: Member, declared: Declared) -> None:
-        self._add_near(member, self.runs.on_node(name, member.node), declared)
+    def _on_own_node(self, name: str, member: Member, declared: Declared) -> bool:
+        return self._add_near(member, self.runs.on_node(name, member.node), declared)
 
-    def _add_near(self, member: Member, others: Iterable[int], declared: Declared) -> None:
+    def _add_near(self, member: Member, others: Iterable[int], declared: Declared) -> bool:
+        """Whether there was anything to add."""
         others = dict.fromkeys(others)
         others.pop(member.index, None)
         if others:
             self._near[declared].setdefault(member.index, {}).update(others)
+        return bool(others)
 
     def _run(self, task: str, node: str) -> int:
         return self.runs.by_task[task][node]

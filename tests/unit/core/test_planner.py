@@ -259,6 +259,16 @@ def test_names_that_are_not_there_are_dropped_with_a_warning():
     assert "like '/^x/'" in warnings(made) and "'ghost'" in warnings(made)
 
 
+def test_relations_that_reach_no_other_node_warn():
+    made = planned(task("db", "db"), task("site", "web", requires=["db"]))
+    assert not edges(made)
+    assert "`requires` of task 'site' names 'db', which runs on none of its nodes" in warnings(made)
+    assert "`cross-depended-by` reaches other nodes" in warnings(planned(task("site", "web"), task("db", "db", required_for=["site"])))
+    both = {"cross-depends": [{"name": "db", "role": "db"}]}
+    assert not warnings(planned(task("db", "db"), task("site", "web", requires=["db"], **both)))
+    assert not warnings(planned(task("db", "db"), task("own", "web"), task("site", "web", requires=["db", "own"])))
+
+
 def test_unknown_keys_warn():
     assert "did you mean 'cross-depended-by'?" in warnings(planned(task("t", "web", **{"cross-depened-by": []})))
 
