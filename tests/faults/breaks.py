@@ -18,6 +18,8 @@ from deployments.agent.fence import Fence
 from deployments.agent.leases import Leases
 from deployments.agent.memory import NodeMemory
 from deployments.core.plan import Plan
+from deployments.core.scheduling import schedule
+from deployments.core.scheduling.failures import FaultTolerance
 from deployments.core.scheduling.schedule import Scheduler
 from deployments.services import child, judge, receive
 from deployments.services.trust import Trust
@@ -127,6 +129,11 @@ def _all_idempotent(plan: Plan) -> Plan:
     return replace(plan, runs=tuple(replace(run, idempotent=True) for run in plan.runs))
 
 
+class _BearsAll(FaultTolerance):
+    def excess(self) -> str:
+        return ""
+
+
 _UPDATE_WHERE, _WRITE, _VOUCH = ledger.update_where, Ledger.write, Trust.vouch
 _REFUSAL, _CLAIM, _DRAIN = MemoryBroker._refusal, MemoryBroker.claim, MemoryBroker.drain
 _TAKE_REPORT, _STATE = receive.take_report, child._state
@@ -162,7 +169,7 @@ GUARDS: dict[str, Sequence[Patch]] = {
     "rebuild": [(child, "_state", _forget_what_runs)],
     "pause": [(child, "_state", _forget_pause)],
     "limits": [(child, "Scheduler", _scheduler_of(lambda plan: replace(plan, limits={}, max_nodes_per_call=0)))],
-    "tolerance": [(child, "Scheduler", _scheduler_of(lambda plan: replace(plan, groups=())))],
+    "tolerance": [(schedule, "FaultTolerance", _BearsAll)],
     "dependencies": [(child, "Scheduler", _scheduler_of(lambda plan: replace(plan, bundles=plan.bundles[1:])))],
     "lost-once": [(child, "Scheduler", _scheduler_of(_all_idempotent))],
 }  # fmt: skip

@@ -21,7 +21,7 @@ CALLS = {
     "orchestrator killed at a call": 0.015, "orchestrator stalled at a call": 0.03, "agent killed at a call": 0.04,
     "agent stalled at a call": 0.04, "planner killed at a call": 0.05, "planner stalled at a call": 0.1,
     "operator stalled at a call": 0.1,
-    "message lost": 0.4, "message late": 0.5, "attempt hangs": 0.1, "message doubled": 0.4, "message overtaken": 0.3,
+    "message lost": 0.4, "message late": 0.5, "attempt hangs": 0.2, "message doubled": 0.4, "message overtaken": 0.3,
     "message before the flag": 0.5,
 }  # fmt: skip
 """Faults of single calls and messages: the most probable they get in a simulation that has them."""
@@ -40,12 +40,11 @@ PLACES = (
 )  # fmt: skip
 """Calls at which a seed may have its actors fall more often than elsewhere: what is rare everywhere is never met where it hurts."""
 CAUSES = (
-    "claim", "claim", "claim", "report", "permit", "set_stop", "recall", "vouch", "stop", "agent killed", "orchestrator frozen",
+    "claim", "claim", "claim", "report", "report", "permit", "set_stop", "recall", "vouch", "failure", "stop", "agent killed",
+    "orchestrator frozen",
     "Redis emptied", "Redis rolled back", "Redis restarted",
 )  # fmt: skip
 """What another fault may follow on the heels of."""
-STOPS_UNCLAIMED = 0.25
-"""In so many seeds somebody stops just when something was permitted, and all that should keep it from being claimed is late."""
 FOLLOWERS = (*TIMED, "stop", "stop", "Redis emptied", "Redis emptied", "Redis rolled back", "orchestrator frozen")
 
 
@@ -76,13 +75,28 @@ class Faults:
         self._weak = {place: 0.4 * chance() for place in self.random.sample(PLACES, self.random.choice((0, 1, 2, 3)))} if share else {}
         self._killed_there = self.random.choice((0.0, 0.3, 1.0))
         self.sequels = [self._sequel() for _ in range(self.random.choice((0, 0, 1, 2, 3)))] if share else []
-        if share and chance() < STOPS_UNCLAIMED:
+        if share:
+            self._aim(self.random.choice(("", "", "", "unclaimed", "two owners", "retries")))
+        self.strike: Callable[[str], None] = lambda kind: None
+        """Makes a fault of this kind (one of `TIMED`) happen now."""
+
+    def _aim(self, at: str) -> None:
+        """What must come together to be of any interest hardly ever does by chance."""
+        if at == "unclaimed":
+            # Somebody stops just when something was permitted, and all that should keep it from being claimed is late.
             self.sequels.append(Sequel("permit", "stop", 0.15, 0.5))
             self._weak |= {"set_stop": 0.5, "claim": 0.3}
             self._rates |= {"message late": 0.4, "message before the flag": 0.8}
             self._killed_there = 0.0
-        self.strike: Callable[[str], None] = lambda kind: None
-        """Makes a fault of this kind (one of `TIMED`) happen now."""
+        elif at == "two owners":
+            # An owner is stalled between what it has seen and its commit, until another one has gone on.
+            self._weak["BEGIN"] = 0.15
+            self._rates |= {"agent killed at a call": 0.04, "message lost": 0.1}
+            self._killed_there = 0.0
+        elif at == "retries":
+            # Whoever knows of the pause before the next try is gone, or has to read everything anew.
+            self.sequels.append(Sequel("failure", "orchestrator killed", 0.5, 1.0))
+            self._rates |= {"commit error after": 0.3, "database error after": 0.02}
 
     def _sequel(self) -> Sequel:
         random = self.random
@@ -156,7 +170,8 @@ class Faults:
     def stall(self, process: Process, what: str) -> None:
         """The whole process stops here: for so long that others think it dead, or only until they have done what it did not expect."""
         self._simulation.tell(f"stalled at {what}")
-        seconds = self.between(0.05, self.pick((0.5, 3.0, 15.0)))
+        # A commit is where ownership is proved: what wakes up there has mostly lost it.
+        seconds = self.between(6.5, 12.0) if what.startswith("BEGIN") else self.between(0.05, self.pick((0.5, 3.0, 15.0)))
         self._simulation.freeze(process, seconds)
         self._simulation.sleep(seconds)
 

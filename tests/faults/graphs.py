@@ -50,13 +50,13 @@ def _run(chance: random.Random, task: str, node: str, troubled: bool) -> TaskRun
     if chance.random() < 0.12:
         return TaskRun(task, node, chance.choice(ENGINE))
     seconds = round(chance.choice((0.05, 0.5, 2.0, 6.0, 20.0)) * chance.uniform(0.5, 1.5), 3)
-    fails = chance.choice((1, 1, 9)) if troubled and chance.random() < 0.12 else 0
+    fails = chance.choice((1, 1, 9)) if troubled and chance.random() < 0.2 else 0
     run = TaskRun(task, node, "shell", parameters=_parameters(chance, f"{task}/{node}", seconds, fails))
     return replace(
         run,
         idempotent=chance.random() < 0.6,
-        attempts=chance.choice((1, 1, 2, 3)),
-        retry_delay=chance.choice((0.0, 0.0, 2.0, 6.0)),
+        attempts=chance.choice((1, 2, 2, 3)),
+        retry_delay=chance.choice((0.0, 2.0, 6.0, 10.0)),
         fail_on_error=chance.random() < 0.85,
     )
 
@@ -64,4 +64,4 @@ def _run(chance: random.Random, task: str, node: str, troubled: bool) -> TaskRun
 def _parameters(chance: random.Random, run: str, seconds: float, fails: int) -> dict[str, object]:
     command = json.dumps({"run": run, "seconds": seconds, "fails": fails})
     # A patient one's deadline is so far away that only its lease can tell in time that it was lost.
-    return {"cmd": command, "timeout": seconds + (PATIENT if chance.random() < 0.15 else 2.0), "retries": 0, "interval": 0}
+    return {"cmd": command, "timeout": seconds + (PATIENT if chance.random() < 0.3 else 2.0), "retries": 0, "interval": 0}

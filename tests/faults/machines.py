@@ -141,6 +141,8 @@ class LocalDouble:
         self.faults.at_call("done")
         self._watch.ended()
         failed = program.entry.how != "done"
+        if failed:
+            self.faults.caused("failure")
         return Ended(how, 1 if failed else 0, "")  # type: ignore[arg-type]
 
     def put(self, file: object) -> bool:
