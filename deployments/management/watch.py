@@ -95,8 +95,6 @@ def _phase(parent: Transaction, total: int) -> str:
 
 
 def _details(parent: Transaction, counts: Mapping[str, int], waited: float) -> list[Table | Text]:
-    if parent.message:
-        return [Text(parent.message, style="yellow")]
     if parent.status == "pending" and waited > PATIENCE and not sum(counts.values()):
         return [Text("Nobody has taken it yet: is a planner running? (script/server starts everything)", style="yellow")]
     rows = history.task_runs(parent, statuses=["running"]).exclude(node=SYNC_NODE)[: MOST_RUNNING + 1]
@@ -105,7 +103,8 @@ def _details(parent: Transaction, counts: Mapping[str, int], waited: float) -> l
         table.add_row("[cyan]running[/]", Text(row.task_name), Text(f"on {row.node}"))
     if counts["running"] > MOST_RUNNING:
         table.add_row("", f"… and {counts['running'] - MOST_RUNNING} more", "")
-    return [table] if rows else []
+    said = [Text(parent.message, style="yellow")] if parent.message else []
+    return [*said, table] if rows else list(said)
 
 
 def _took(parent: Transaction) -> str:
