@@ -41,8 +41,7 @@ PLACES = (
 """Calls at which a seed may have its actors fall more often than elsewhere: what is rare everywhere is never met where it hurts."""
 CAUSES = (
     "claim", "claim", "claim", "report", "report", "permit", "set_stop", "recall", "vouch", "failure", "stop", "agent killed",
-    "orchestrator frozen",
-    "Redis emptied", "Redis rolled back", "Redis restarted",
+    "orchestrator frozen", "Redis emptied", "Redis rolled back", "Redis restarted",
 )  # fmt: skip
 """What another fault may follow on the heels of."""
 FOLLOWERS = (*TIMED, "stop", "stop", "Redis emptied", "Redis emptied", "Redis rolled back", "orchestrator frozen")

@@ -50,8 +50,8 @@ COVERED: dict[tuple[str, ...], str] = {
 """Guards that can be spared alone: what stands behind them."""
 
 QUICK: tuple[tuple[str, ...], ...] = (
-    ("fence",), ("stop-flag",), ("epoch",), ("log-in-commit",), ("blind-after-loss",), ("outcome-once",),
-    ("number", "claim-once"), ("rebuild",),
+    ("fence",), ("number", "claim-once"), ("recall-claimed",), ("lease-lasts",), ("epoch",), ("log-in-commit",), ("outcome-once",),
+    ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
 )  # fmt: skip
 """Those that are noticed within the first few seeds: what is played in every run of the tests."""
 
