@@ -267,6 +267,7 @@ class OwnedTransaction:
         """Remember who was offline: a scheduler made anew has to be told."""
         found = {node for event in events if isinstance(event, Begin) for node in event.offline}
         found |= {event.node for event in events if isinstance(event, NodeOffline)}
+        found = set(child.scheduler.not_over(found))
         if found:
             child.found["offline"] = sorted(found | set(child.found.get("offline", ())))
             ledger.change_transaction(child.id, result=dict(child.found))

@@ -125,6 +125,10 @@ class Scheduler:
         """Runs with an attempt that is dispatched or running, by node order."""
         return [run for run in self.places.busy if run != NO_RUN]
 
+    def not_over(self, nodes: Iterable[str]) -> list[str]:
+        """Those of the nodes that have a part in the plan which is not over: only these can fail by being offline."""
+        return [node for node in nodes if node in self.nodes.number and not self.nodes.is_over(self.nodes.number[node])]
+
     @property
     def progress(self) -> Progress:
         """Counts of the runs by state."""
@@ -164,10 +168,11 @@ class Scheduler:
         if not self.begun:
             self.begun = True
             self._tell_again()
-        offline = [node for node in event.offline if node in self.nodes.number]
+        # All at once: that the failure of one leaves another nothing to do does not make that one present.
+        offline = self.not_over(event.offline)
         critical = [node for node in offline if self._tolerance.is_critical(node)]
         for node in offline:
-            self._node_offline(NodeOffline(node), now)
+            self._take_offline(self.nodes.number[node])
         if self._fresh and critical and not self.draining:
             self.critical_offline = tuple(critical)
             self._drain("tolerance", f"Critical nodes are not available for deployment: {', '.join(critical)}.")
@@ -202,16 +207,22 @@ class Scheduler:
             self._fail(run, event.reason)
 
     def _run_recalled(self, event: RunRecalled, now: float) -> None:
-        self._leave(event.run, "pending", ONLY_DISPATCHED)
-        self._reopen(event.run)
+        self._recall(event.run)
+
+    def _recall(self, run: int) -> None:
+        self._leave(run, "pending", ONLY_DISPATCHED)
+        self._reopen(run)
 
     def _node_offline(self, event: NodeOffline, now: float) -> None:
         node = self.nodes.number[event.node]
         if self.nodes.is_over(node):
             return  # A node whose part is done may be switched off: that is no failure of this deployment.
+        self._take_offline(node)
+
+    def _take_offline(self, node: int) -> None:
         held = self.places.busy[node]
         if held != NO_RUN and self.runs.status[held] == "dispatched":
-            self._run_recalled(RunRecalled(held), now)
+            self._recall(held)
         if node not in self.nodes.offline:
             self.nodes.offline.add(node)
             self._fail_node(node, None)
