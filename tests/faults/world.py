@@ -41,7 +41,7 @@ from tests.faults.verdict import Verdict
 PATIENCE = Patience(
     ownership=6.0, lease=6.0, first_heartbeat=3.0, resend=3.0, claim=150.0, deadline_grace=4.0, look=2.0, planning=4.0
 )  # fmt: skip
-BOUND = 1200.0
+BOUND = 3600.0
 """Virtual seconds after which everything must have come to rest."""
 KEYS = NodeKeys("simulated")
 
