@@ -137,10 +137,10 @@ class Orchestrator:
                 logger.exception("Transaction %s: it is read anew.", transaction_id)
                 if isinstance(error, DataError):
                     self._careful.add(transaction_id)
-                self._stumbles.note(transaction_id, owned.epoch, error, self._tools.broker.now())
                 self._give_back(transaction_id, owned)
+                self._stumbles.note(transaction_id, owned.epoch, error, self._tools.broker.now())
             else:
-                self._stumbles.forget(transaction_id, owned.epoch)
+                self._stumbles.forget(transaction_id)
                 if not goes_on:
                     self._give_back(transaction_id, owned)
                     if owned.needs_planning:

@@ -26,18 +26,19 @@ class Stumbles:
         self._of: dict[int, _Stumble] = {}
 
     def note(self, transaction_id: int, epoch: int, error: Exception, now: float) -> None:
-        """A step failed, and reading everything anew may not help."""
+        """A step failed, and reading everything anew may not help. To be called when the transaction has been given back."""
         stumble = self._of.setdefault(transaction_id, _Stumble())
         stumble.count += 1
         if stumble.count < SAID_FROM:
             return
         stumble.pause = min(2.0 ** (stumble.count - SAID_FROM + 1), LONGEST_PAUSE)
         stumble.next_try = now + stumble.pause
-        what = f"{type(error).__name__}: {error}".rstrip(".")
+        # Only the kind: its words may quote what belongs on no page.
         recorder.say(
             transaction_id,
             epoch,
-            f"The orchestrator can't go on ({what}). It has tried {stumble.count} times and goes on trying; its log tells where it failed.",
+            f"The orchestrator can't go on ({type(error).__name__}). It has tried {stumble.count} times and goes on trying; "
+            "its log tells where it failed.",
         )
 
     def may_try(self, transaction_id: int, now: float) -> bool:
@@ -45,8 +46,6 @@ class Stumbles:
         stumble = self._of.get(transaction_id)
         return stumble is None or not stumble.pause or is_due(stumble.next_try, now, stumble.pause)
 
-    def forget(self, transaction_id: int, epoch: int) -> None:
-        """A step went well."""
-        stumble = self._of.pop(transaction_id, None)
-        if stumble is not None and stumble.count >= SAID_FROM:
-            recorder.say(transaction_id, epoch, "")
+    def forget(self, transaction_id: int) -> None:
+        """A step went well. (Whoever takes a transaction takes back what was said of it.)"""
+        self._of.pop(transaction_id, None)

@@ -37,11 +37,14 @@ def _unowned() -> QuerySet[Transaction]:
 
 
 def take(transaction_id: int, owner: str, seconds: float) -> int | None:
-    """Become the owner for so many seconds; the new epoch, or None if somebody else holds it (or it is over)."""
+    """Become the owner for so many seconds; the new epoch, or None if somebody else holds it (or it is over).
+
+    What an owner before has said of it is taken back.
+    """
     moved = (
         _unowned()
         .filter(id=transaction_id)
-        .update(owner=owner, owner_epoch=F("owner_epoch") + 1, owner_until=Now() + timedelta(seconds=seconds))
+        .update(owner=owner, owner_epoch=F("owner_epoch") + 1, owner_until=Now() + timedelta(seconds=seconds), message="")
     )
     if not moved:
         return None
@@ -60,5 +63,5 @@ def release(transaction_id: int, epoch: int) -> None:
 
 
 def say(transaction_id: int, epoch: int, message: str) -> None:
-    """What people should know of an unfinished transaction that this owner holds; its end says something else, or nothing."""
+    """What people should know of an unfinished transaction, from its last owner; the next one takes it back, and so does its end."""
     Transaction.objects.filter(id=transaction_id, owner_epoch=epoch, status__in=UNFINISHED).update(message=message)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
+from django.db import OperationalError
 
 from deployments.services.owned import OwnedTransaction
+from history import recorder
+from history.models import Transaction
 from tests.integration.services.conftest import World
 from tests.integration.services.test_owner import rounds, until_over
 
@@ -21,7 +25,7 @@ def test_a_mistake_is_told_to_people_and_what_runs_goes_on_when_it_is_corrected(
 
     def mistaken(self: OwnedTransaction) -> bool:
         tried.append(self.epoch)
-        raise TypeError("a mistake of ours.")
+        raise TypeError("the password is secret")
 
     with monkeypatch.context() as patched:
         patched.setattr(OwnedTransaction, "step", mistaken)
@@ -31,7 +35,7 @@ def test_a_mistake_is_told_to_people_and_what_runs_goes_on_when_it_is_corrected(
             rounds(world, 1)
             parent.refresh_from_db()
         assert len(tried) == 3
-        assert parent.message.startswith("The orchestrator can't go on (TypeError: a mistake of ours). It has tried 3 times")
+        assert parent.message.startswith("The orchestrator can't go on (TypeError). It has tried 3 times")
         # It is left alone for a while now.
         rounds(world, 5)
         assert len(tried) == 3
@@ -42,5 +46,49 @@ def test_a_mistake_is_told_to_people_and_what_runs_goes_on_when_it_is_corrected(
         rounds(world, 1)
     parent.refresh_from_db()
     assert parent.message == ""
+    world.end(left)
+    assert until_over(world, parent).status == "ready"
+
+
+def test_another_orchestrator_takes_back_what_was_said(world: World) -> None:
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    Transaction.objects.filter(id=parent.id).update(message="The orchestrator can't go on.")
+    world.another_orchestrator().round()
+    parent.refresh_from_db()
+    assert (parent.owner, parent.message) == ("orchestrator-2", "")
+
+
+def test_what_fails_is_read_anew_even_if_nobody_can_be_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    rounds(world)
+    running = world.claim()
+    said: list[str] = []
+
+    def mistaken(self: OwnedTransaction) -> bool:
+        raise TypeError
+
+    def unheard(_transaction_id: int, _epoch: int, message: str) -> None:
+        said.append(message)
+        raise OperationalError("the database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OwnedTransaction, "step", mistaken)
+        patched.setattr(recorder, "say", unheard)
+        deadline = time.monotonic() + 60
+        while not said:
+            assert time.monotonic() < deadline, "nobody is told"
+            with suppress(OperationalError):
+                rounds(world, 1)
+        parent.refresh_from_db()
+        assert parent.owner == ""
+    world.end(running)
+    deadline = time.monotonic() + 60
+    while not (left := world.claim()):
+        assert time.monotonic() < deadline, "it does not go on"
+        rounds(world, 1)
     world.end(left)
     assert until_over(world, parent).status == "ready"
