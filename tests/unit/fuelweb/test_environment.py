@@ -41,7 +41,7 @@ def test_what_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatch) -> Non
         ("FUELWEB_LEASE", "nan", "FUELWEB_LEASE is 'nan', but must be a number, 0 or more"),
         ("LOG_LEVEL", "verbose", "LOG_LEVEL is 'VERBOSE', but must be DEBUG, INFO"),
         ("REDIS_URL", "localhost:6379", "REDIS_URL must be an address that begins with redis://"),
-        ("DATABASE_URL", "/tmp/db", "DATABASE_URL must be an address like postgres://"),
+        ("DATABASE_URL", "fuelweb.db", "DATABASE_URL must be an address like postgres://"),
         ("DATABASE_URL", "mysql://a:b@c/d", "DATABASE_URL must be an address like postgres://"),
         ("DATABASE_URL", "postgres://a:secret@c:port/d", "DATABASE_URL must be an address like postgres://"),
     ],
