@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 from deployments.core.documents.typed import short
@@ -109,14 +108,17 @@ class Relations:
         Args:
             tasks: the task of each run.
         """
-        if not self._unmet:
-            return
-        kept: set[tuple[str, str]] = set()
-        for bundle in bundles:
-            kept.update(product({tasks[run] for run in bundle.sources}, {tasks[run] for run in bundle.targets}))
+        lost: dict[str, set[str]] = {}
         for declared, task, name in self._unmet:
-            pair = (name, task) if declared == "requires" else (task, name)
-            if name != task and pair not in kept:
+            before, after = (name, task) if declared == "requires" else (task, name)
+            lost.setdefault(before, set()).add(after)
+        for bundle in bundles if lost else ():
+            targets = {tasks[run] for run in bundle.targets}
+            for before in lost.keys() & {tasks[run] for run in bundle.sources}:
+                lost[before] -= targets
+        for declared, task, name in self._unmet:
+            before, after = (name, task) if declared == "requires" else (task, name)
+            if name != task and after in lost[before]:
                 across = "cross-depends" if declared == "requires" else "cross-depended-by"
                 message = f"`{declared}` of task '{task}' names '{name}', which runs on none of its nodes, so the relation is dropped: "
                 yield PlanWarning(f"{message}`{across}` reaches other nodes.", task)
