@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from deployments.services.standing import standing
+
 PATH = "/health"
 
 
@@ -22,9 +24,13 @@ def answer_first(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
 
 
 def health() -> JsonResponse:
-    """200 with `{"database": "ok", "redis": "ok"}`, or 503 with what is wrong in the place of `ok`."""
+    """200 with `{"database": "ok", "redis": "ok", "transactions": "ok"}`, or 503 with what is wrong in the place of `ok`.
+
+    A transaction that stands is told too, but is no reason to take this web away: it stays 200.
+    """
     state = {"database": _database(), "redis": _redis()}
-    return JsonResponse(state, status=200 if set(state.values()) == {"ok"} else 503)
+    well = set(state.values()) == {"ok"}
+    return JsonResponse(state | {"transactions": _transactions()}, status=200 if well else 503)
 
 
 def _database() -> str:
@@ -34,6 +40,13 @@ def _database() -> str:
     except DatabaseError:
         return "does not answer"
     return "ok"
+
+
+def _transactions() -> str:
+    try:
+        return " ".join(standing().values()) or "ok"
+    except DatabaseError:
+        return "the database does not answer"
 
 
 def _redis() -> str:

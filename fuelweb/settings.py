@@ -4,6 +4,7 @@
 |---|---|---|
 | FUELWEB_HOME | folder of all embedded state | `.fuelweb` beside manage.py |
 | DATABASE_URL | PostgreSQL or SQLite | SQLite in FUELWEB_HOME |
+| FUELWEB_DATABASE_TIMEOUTS | off: sessions of PostgreSQL are opened without timeouts (a pooler refuses them) | on |
 | REDIS_URL | Redis | the private one, on a unix socket in FUELWEB_HOME |
 | FUELWEB_WIRE_SECRET | seals what travels to the nodes | made once, kept in FUELWEB_HOME |
 | SECRET_KEY | signs sessions | made once, kept in FUELWEB_HOME |
@@ -17,6 +18,7 @@
 """
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import lazystr
 
 from deployments.wire.names import celery_url
+from fuelweb import database as sessions
 from fuelweb import environment, home
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -104,12 +107,14 @@ TEMPLATES = [
 def _database() -> dict[str, Any]:
     if not environment.text("DATABASE_URL"):
         home.prepare(FUELWEB_HOME)
+    role, ownership = sessions.role(sys.argv), environment.number("FUELWEB_OWNERSHIP", 10)
     database = environment.database("DATABASE_URL", f"sqlite:///{FUELWEB_HOME / 'db.sqlite3'}")
     if database["ENGINE"] == "django.db.backends.sqlite3":
-        # Several processes write: each takes the lock when its transaction begins, and waits for it instead of failing.
-        database["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
+        database["OPTIONS"] = sessions.sqlite_options(role, ownership)
     else:
         database |= {"CONN_MAX_AGE": environment.number("CONN_MAX_AGE", 60), "CONN_HEALTH_CHECKS": True}
+        timeouts = environment.switch("FUELWEB_DATABASE_TIMEOUTS", True)
+        database["OPTIONS"] = sessions.postgres_options(role, ownership, database.get("OPTIONS", {}), timeouts=timeouts)
     return database
 
 

@@ -31,6 +31,11 @@ def unfinished_deploy(cluster_id: int) -> Transaction | None:
     return Transaction.objects.filter(cluster_id=cluster_id, parent=None, name="deploy", status__in=UNFINISHED).first()
 
 
+def unfinished_deploys() -> list[Transaction]:
+    """All deploy requests that are under way, oldest first."""
+    return list(Transaction.objects.filter(parent=None, name="deploy", status__in=UNFINISHED).order_by("id"))
+
+
 def open_stop(parent_id: int) -> Transaction | None:
     """The request to stop it that is under way."""
     return Transaction.objects.filter(target_id=parent_id, name="stop_deployment", status__in=UNFINISHED).first()

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.core.plan import SYNC_NODE
+from deployments.services.standing import standing_of
 from history import queries as history
 from history.models import Transaction
 
@@ -103,7 +104,8 @@ def _details(parent: Transaction, counts: Mapping[str, int], waited: float) -> l
         table.add_row("[cyan]running[/]", Text(row.task_name), Text(f"on {row.node}"))
     if counts["running"] > MOST_RUNNING:
         table.add_row("", f"… and {counts['running'] - MOST_RUNNING} more", "")
-    said = [Text(parent.message, style="yellow")] if parent.message else []
+    stands = standing_of(parent.id)
+    said = [Text(stands, style="yellow")] if stands else []
     return [*said, table] if rows else list(said)
 
 

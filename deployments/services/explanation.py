@@ -14,6 +14,7 @@ from deployments.core.wording import span
 from deployments.services.child import load_child
 from deployments.services.clock import SystemClock, moment
 from deployments.services.errors import NotFound
+from deployments.services.standing import standing_of
 from history import queries as history
 from history.models import TaskRun, Transaction
 
@@ -65,7 +66,9 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
     name = f"{run.task_name}/{run.node}"
     if answer.kind == "done" and run.reason:
         return f"{name} is over: {run.status} ({run.reason.rstrip('.')})."
-    if child.status in ("pending", "running") or answer.kind in ("done", "blocked"):
+    if child.status in ("pending", "running"):
+        return " ".join(filter(None, [answer.sentence, standing_of(child.parent_id)]))
+    if answer.kind in ("done", "blocked"):
         return answer.sentence
     because = "it was a dry run" if child.dry_run else child.message.rstrip(".") or f"its transaction ended {child.status}"
     return f"{name} was not started: {because}."

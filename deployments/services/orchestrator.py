@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import timedelta
 
-from django.db import DatabaseError, DataError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, DataError, connection
 from redis.exceptions import RedisError
 
 from deployments import queries
 from deployments.services.clock import is_due
 from deployments.services.owned import OwnedTransaction
-from deployments.services.ownership import Keeper
+from deployments.services.ownership import Keeper, give_back
 from deployments.services.stumbles import Stumbles
 from deployments.services.tools import Tools
 from deployments.services.wakes import Wakes
@@ -36,11 +37,13 @@ class Orchestrator:
         self._owned: dict[int, OwnedTransaction] = {}
         self._work = threading.Event()
         self._wakes = Wakes(tools, self._heard)
-        self._keeper = Keeper(tools.patience.ownership)
+        self._keeper = Keeper(tools.patience.ownership, watched=True)
         self._leaving = threading.Event()
         self._careful: set[int] = set()
         """Transactions of which the database has refused something."""
         self._stumbles = Stumbles()
+        self._to_release: dict[int, int] = {}
+        """Transactions that could not be given back, because another session has locked their rows, with their epochs."""
         self._next_timers = 0.0
         self._next_fleets = 0.0
         self._next_sweep = 0.0
@@ -91,10 +94,10 @@ class Orchestrator:
         return False
 
     def round(self) -> None:
-        """Look at the timers, then take one step of each transaction.
+        """Look at the timers, then take one step of each transaction. What goes wrong with one keeps no other waiting.
 
         Raises:
-            DatabaseError, RedisError, OSError: to be tried again; what was under way will be read anew.
+            DatabaseError, RedisError, OSError: database or Redis are gone; what was under way will be read anew.
         """
         self._timers()
         self._step_all()
@@ -106,7 +109,7 @@ class Orchestrator:
         for transaction_id, owned in list(self._owned.items()):
             owned.pause()
             if not owned.running:
-                self._give_back(transaction_id, owned)
+                self._give_back(transaction_id, owned.epoch)
         if self._owned:
             count = sum(len(owned.running) for owned in self._owned.values())
             logger.info("Waiting for %s running task runs.", count)
@@ -116,35 +119,58 @@ class Orchestrator:
         waits = [owned.wait_seconds() for owned in self._owned.values()]
         return min([self._tools.patience.look, *waits])
 
-    def _give_back(self, transaction_id: int, owned: OwnedTransaction) -> None:
+    def _give_back(self, transaction_id: int, epoch: int) -> None:
         self._keeper.drop(transaction_id)
         self._owned.pop(transaction_id, None)
-        recorder.release(transaction_id, owned.epoch)
+        if not give_back(transaction_id, epoch):
+            self._to_release[transaction_id] = epoch
 
     def _step_all(self) -> None:
         for transaction_id, owned in list(self._owned.items()):
+            self._keeper.steps_through(transaction_id)
+            began = time.monotonic()
             try:
-                goes_on = owned.step()
+                self._step(transaction_id, owned)
             except recorder.OwnershipLost:
                 logger.warning("Transaction %s has another owner now.", transaction_id)
                 self._keeper.drop(transaction_id)
-                self._owned.pop(transaction_id)
-            except (OperationalError, InterfaceError, RedisError, OSError):
-                # Memory and database may differ now: read everything anew, as a new owner would.
-                self._give_back(transaction_id, owned)
-                raise
+                self._owned.pop(transaction_id, None)
             except Exception as error:
-                logger.exception("Transaction %s: it is read anew.", transaction_id)
-                if isinstance(error, DataError):
-                    self._careful.add(transaction_id)
-                self._give_back(transaction_id, owned)
-                self._stumbles.note(transaction_id, owned.epoch, error, self._tools.broker.now())
-            else:
-                self._stumbles.forget(transaction_id)
-                if not goes_on:
-                    self._give_back(transaction_id, owned)
-                    if owned.needs_planning:
-                        self._ask_for_plan(transaction_id)
+                self._failed(transaction_id, owned.epoch, error, time.monotonic() - began)
+        self._keeper.steps_through()
+
+    def _step(self, transaction_id: int, owned: OwnedTransaction) -> None:
+        goes_on = owned.step()
+        self._stumbles.forget(transaction_id)
+        if not goes_on:
+            self._give_back(transaction_id, owned.epoch)
+            if owned.needs_planning:
+                self._ask_for_plan(transaction_id)
+
+    def _failed(self, transaction_id: int, epoch: int, error: Exception, seconds: float) -> None:
+        """Memory and database may differ now: everything is to be read anew, as a new owner would. The others go on.
+
+        Raises:
+            DatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
+        """
+        if recorder.is_patience_over(error):
+            logger.info("Transaction %s has to wait: %s", transaction_id, " ".join(str(error).split()))
+        elif isinstance(error, (DatabaseError, RedisError, OSError)):
+            logger.warning("Transaction %s: %s", transaction_id, " ".join(str(error).split()))
+        else:
+            logger.error("Transaction %s: it is read anew.", transaction_id, exc_info=error)
+        if isinstance(error, DataError):
+            self._careful.add(transaction_id)
+        connection.close_if_unusable_or_obsolete()
+        self._give_back(transaction_id, epoch)
+        now = self._tools.broker.now()
+        if isinstance(error, recorder.RowLocked) or transaction_id in self._to_release:
+            # It is taken again as soon as its row is free.
+            return
+        try:
+            self._stumbles.note(transaction_id, epoch, error, now, seconds)
+        except (recorder.RowLocked, DatabaseError) as unheard:
+            logger.warning("Transaction %s: people can't be told: %s", transaction_id, unheard)
 
     def _timers(self) -> None:
         now = self._tools.broker.now()
@@ -165,21 +191,40 @@ class Orchestrator:
             self._tools.broker.end(transaction_id)
 
     def _take_over(self) -> None:
+        for transaction_id, epoch in list(self._to_release.items()):
+            if give_back(transaction_id, epoch):
+                del self._to_release[transaction_id]
         if self._leaving.is_set():
             return
-        now = self._tools.broker.now()
         for parent in recorder.unowned():
-            child = history.current_child(parent.id)
-            if child is not None and child.recorded_at is None and parent.stop_requested_at is None:
-                self._ask_again(parent)
-                continue
-            if not self._stumbles.may_try(parent.id, now):
-                continue
-            epoch = recorder.take(parent.id, self._tools.owner, self._tools.patience.ownership)
-            if epoch is not None:
-                parent.refresh_from_db()
-                self._owned[parent.id] = OwnedTransaction(parent, epoch, self._tools, careful=parent.id in self._careful)
-                self._keeper.hold(parent.id, epoch)
+            try:
+                self._take_one(parent)
+            except Exception as error:
+                self._not_taken(parent.id, error)
+
+    def _take_one(self, parent: Transaction) -> None:
+        child = history.current_child(parent.id)
+        if child is not None and child.recorded_at is None and parent.stop_requested_at is None:
+            self._ask_again(parent)
+            return
+        if not self._stumbles.may_try(parent.id, self._tools.broker.now()):
+            return
+        epoch = recorder.take(parent.id, self._tools.owner, self._tools.patience.ownership)
+        if epoch is not None:
+            parent.refresh_from_db()
+            self._owned[parent.id] = OwnedTransaction(parent, epoch, self._tools, careful=parent.id in self._careful)
+            self._keeper.hold(parent.id, epoch)
+
+    def _not_taken(self, transaction_id: int, error: Exception) -> None:
+        """It is nobody's now, or lapses; the others are looked at all the same.
+
+        Raises:
+            DatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
+        """
+        logger.warning("Transaction %s can't be taken now: %s", transaction_id, " ".join(str(error).split()) or type(error).__name__)
+        connection.close_if_unusable_or_obsolete()
+        connection.ensure_connection()
+        self._tools.broker.now()
 
     def _ask_again(self, parent: Transaction) -> None:
         """Nobody plans it: the message was lost, or the planner."""

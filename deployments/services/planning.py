@@ -17,7 +17,7 @@ from deployments.models import Cluster
 from deployments.services import finish, plans
 from deployments.services.errors import Conflict
 from deployments.services.facts import deployment_info
-from deployments.services.ownership import Keeper
+from deployments.services.ownership import Keeper, give_back
 from deployments.services.plan_token import plan_digest
 from deployments.services.plans import Made, PlanOptions
 from deployments.services.tools import Tools
@@ -50,7 +50,7 @@ def plan_next(parent_id: int, tools: Tools, limit: Limit) -> bool:
                 planned = _plan(parent, child, epoch, tools, limit)
             except recorder.OwnershipLost:
                 logger.warning("Transaction %s was taken over while it was being planned.", parent_id)
-    recorder.release(parent_id, epoch)
+    give_back(parent_id, epoch)
     tools.dispatcher.wake_orchestrator(parent_id)
     return planned
 

@@ -1,15 +1,19 @@
-"""What an owner falls over again and again, by a mistake in this system: tried ever less often, and said where people look."""
+"""What an owner falls over again and again: tried ever less often, so that nobody else waits for it, and said where people look."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from deployments.services.clock import is_due
-from history import recorder
+from history import holders, recorder
 
 SAID_FROM = 3
 """A step that failed once or twice may have met another's commit; from this many on people should know."""
 LONGEST_PAUSE = 60.0
+LONGEST_AT_A_LOCK = 10.0
+"""Whatever is locked goes on soon after it is free."""
+SHARE = 0.1
+"""Of its orchestrator's time a transaction that fails again and again gets no more."""
 
 
 @dataclass(slots=True)
@@ -25,21 +29,25 @@ class Stumbles:
     def __init__(self) -> None:
         self._of: dict[int, _Stumble] = {}
 
-    def note(self, transaction_id: int, epoch: int, error: Exception, now: float) -> None:
-        """A step failed, and reading everything anew may not help. To be called when the transaction has been given back."""
+    def note(self, transaction_id: int, epoch: int, error: Exception, now: float, seconds: float = 0.0) -> None:
+        """A step failed after so many seconds, and reading everything anew may not help.
+
+        To be called when the transaction has been given back.
+
+        Raises:
+            RowLocked, DatabaseError: people could not be told.
+        """
         stumble = self._of.setdefault(transaction_id, _Stumble())
         stumble.count += 1
-        if stumble.count < SAID_FROM:
+        waited = recorder.is_patience_over(error)
+        if not waited and stumble.count < SAID_FROM:
             return
-        stumble.pause = min(2.0 ** (stumble.count - SAID_FROM + 1), LONGEST_PAUSE)
+        doubled = 2.0 ** (stumble.count - (1 if waited else SAID_FROM - 1))
+        longest = LONGEST_AT_A_LOCK if waited else LONGEST_PAUSE
+        stumble.pause = max(min(doubled, longest), min(seconds * (1 - SHARE) / SHARE, LONGEST_PAUSE))
         stumble.next_try = now + stumble.pause
-        # Only the kind: its words may quote what belongs on no page.
-        recorder.say(
-            transaction_id,
-            epoch,
-            f"The orchestrator can't go on ({type(error).__name__}). It has tried {stumble.count} times and goes on trying; "
-            "its log tells where it failed.",
-        )
+        if stumble.count >= SAID_FROM:
+            recorder.say(transaction_id, epoch, _locked(stumble.count) if waited else _mistaken(error, stumble.count))
 
     def may_try(self, transaction_id: int, now: float) -> bool:
         """Whether it is time to take it again."""
@@ -49,3 +57,18 @@ class Stumbles:
     def forget(self, transaction_id: int) -> None:
         """A step went well. (Whoever takes a transaction takes back what was said of it.)"""
         self._of.pop(transaction_id, None)
+
+
+def _mistaken(error: Exception, count: int) -> str:
+    # Only the kind: its words may quote what belongs on no page.
+    return (
+        f"The orchestrator can't go on ({type(error).__name__}). It has tried {count} times and goes on trying; "
+        "its log tells where it failed."
+    )
+
+
+def _locked(count: int) -> str:
+    """An error of a timeout does not tell whose lock it is; whoever has had one of ours the longest is asked for."""
+    holder = holders.longest_holder(1.0)
+    by = f" ({holder})" if holder else ""
+    return f"It waits for rows that another session has locked in the database{by}. It has been tried {count} times, and goes on by itself."

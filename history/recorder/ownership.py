@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
+from django.db import transaction as database
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from history.models import Transaction
 from history.models.transaction import UNFINISHED
+from history.recorder.locking import RowLocked, lock_unless_held
 
 
 def unowned() -> list[Transaction]:
@@ -37,31 +39,50 @@ def _unowned() -> QuerySet[Transaction]:
 
 
 def take(transaction_id: int, owner: str, seconds: float) -> int | None:
-    """Become the owner for so many seconds; the new epoch, or None if somebody else holds it (or it is over).
+    """Become the owner for so many seconds; the new epoch, or None if it can't be had now: somebody holds it, or its row, or it is over.
 
     What an owner before has said of it is taken back.
     """
-    moved = (
-        _unowned()
-        .filter(id=transaction_id)
-        .update(owner=owner, owner_epoch=F("owner_epoch") + 1, owner_until=Now() + timedelta(seconds=seconds), message="")
-    )
-    if not moved:
+    try:
+        with database.atomic():
+            lock_unless_held(transaction_id)
+            until = Now() + timedelta(seconds=seconds)
+            free = _unowned().filter(id=transaction_id)
+            if not free.update(owner=owner, owner_epoch=F("owner_epoch") + 1, owner_until=until, message=""):
+                return None
+            return Transaction.objects.values_list("owner_epoch", flat=True).get(id=transaction_id)
+    except RowLocked:
         return None
-    return Transaction.objects.filter(id=transaction_id, owner=owner).values_list("owner_epoch", flat=True).first()
 
 
 def renew(transaction_id: int, epoch: int, seconds: float) -> bool:
-    """Stay the owner; False if the epoch is no longer this one's."""
-    held = Transaction.objects.filter(id=transaction_id, owner_epoch=epoch)
-    return bool(held.update(owner_until=Now() + timedelta(seconds=seconds)))
+    """Stay the owner; False if the epoch is no longer this one's.
+
+    Raises:
+        RowLocked: it was not renewed. (It may be the owner's own commit that has the row just now.)
+    """
+    return _set(transaction_id, epoch, owner_until=Now() + timedelta(seconds=seconds))
 
 
 def release(transaction_id: int, epoch: int) -> None:
-    """Give the transaction back, so that another may take it at once."""
-    Transaction.objects.filter(id=transaction_id, owner_epoch=epoch).update(owner="", owner_until=None)
+    """Give the transaction back, so that another may take it at once.
+
+    Raises:
+        RowLocked: nobody could take it either.
+    """
+    _set(transaction_id, epoch, owner="", owner_until=None)
 
 
 def say(transaction_id: int, epoch: int, message: str) -> None:
-    """What people should know of an unfinished transaction, from its last owner; the next one takes it back, and so does its end."""
-    Transaction.objects.filter(id=transaction_id, owner_epoch=epoch, status__in=UNFINISHED).update(message=message)
+    """What people should know of an unfinished transaction, from its last owner; the next one takes it back, and so does its end.
+
+    Raises:
+        RowLocked: it was not written down.
+    """
+    _set(transaction_id, epoch, message=message)
+
+
+def _set(transaction_id: int, epoch: int, **values: Any) -> bool:
+    with database.atomic():
+        lock_unless_held(transaction_id)
+        return bool(Transaction.objects.filter(id=transaction_id, owner_epoch=epoch, status__in=UNFINISHED).update(**values))

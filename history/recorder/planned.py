@@ -12,6 +12,7 @@ from django.db.models import F
 
 from history.models import Snapshot, TaskRun, Transaction
 from history.recorder.ledger import Ledger
+from history.recorder.locking import lock_unless_held
 
 _CHUNK = 2000
 
@@ -30,8 +31,14 @@ class PlannedRun:
 
 
 def mark_sent(parent_id: int, now: datetime) -> None:
-    """Remember when planning was last asked for, so that a timer can see what nobody took."""
-    Transaction.objects.filter(id=parent_id).update(plan_sent_at=now)
+    """Remember when planning was last asked for, so that a timer can see what nobody took.
+
+    Raises:
+        RowLocked: it was not written down.
+    """
+    with transaction.atomic():
+        lock_unless_held(parent_id)
+        Transaction.objects.filter(id=parent_id).update(plan_sent_at=now)
 
 
 def count_try(child_id: int) -> int:

@@ -142,7 +142,7 @@ def _in_place(world: World) -> Iterator[None]:
     time, threads = time_module(simulation), threading_module(simulation, threading)
     LocalDouble.machines, LocalDouble.simulation, LocalDouble.faults = world.machines, simulation, world.faults
     with ExitStack() as stack:
-        for module in (attempt, memory, steady, wakes):
+        for module in (attempt, memory, steady, wakes, ownership, orchestrator):
             stack.enter_context(patch.object(module, "time", time))
         for module in (leases, wakes, ownership, orchestrator):
             stack.enter_context(patch.object(module, "threading", threads))
