@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.benchmarks.stage import clean_up, prepare_environment
 
-TOPICS = ("planning", "scheduling", "makespan", "throughput", "history")
+TOPICS = ("planning", "scheduling", "makespan", "throughput", "history", "bystander")
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000, help="throughput: how many task runs (default 10,000)")
     parser.add_argument("--deployments", type=int, default=10_000, help="history: how many (default 10,000)")
     parser.add_argument("--rounds", type=int, default=3, help="throughput: the median of how many (default 3)")
+    parser.add_argument("--trouble-seconds", type=float, default=60.0, help="bystander: how long each trouble lasts (default 60)")
     arguments = parser.parse_args()
     if strange := sorted(set(arguments.topics) - set(TOPICS)):
         parser.error(f"there is no benchmark {', '.join(strange)}: choose from {', '.join(TOPICS)}")
@@ -51,6 +52,8 @@ def _run(topic: str, arguments: argparse.Namespace) -> Any:
         return module.throughput(arguments.runs, arguments.rounds)
     if topic == "history":
         return module.history(arguments.deployments)
+    if topic == "bystander":
+        return module.bystander(arguments.trouble_seconds)
     return getattr(module, topic)()
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ def stage(*, workers: bool = True) -> Iterator[Stage]:
     env = {"FUELWEB_HOME": str(folder), "LOG_LEVEL": "WARNING"}
     try:
         supervisor.start(system.redis_child(home.redis_socket(folder), folder))
-        _wait_for(lambda: embedded.answers(settings.REDIS_URL))
+        wait_for(lambda: embedded.answers(settings.REDIS_URL))
         call_command("migrate", verbosity=0, interactive=False)
         if workers:
             for child in system.children(settings.BASE_DIR, folder, 0, env):
@@ -77,9 +77,14 @@ def stage(*, workers: bool = True) -> Iterator[Stage]:
         supervisor.kill()
 
 
-def _wait_for(condition: object, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Until it is so.
+
+    Raises:
+        TimeoutError: it was not so in time.
+    """
     deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("the benchmark's services did not come up")
+            raise TimeoutError("what the benchmark waits for did not happen")
         time.sleep(0.05)

@@ -27,7 +27,8 @@ from deployments.wire.broker import Claim, Entry
 from deployments.wire.memory_broker import MemoryBroker
 from deployments.wire.messages import AttemptKey
 from history.models import Transaction
-from history.recorder import Ledger, ledger
+from history.recorder import Ledger, ledger, ownership, planned
+from tests.faults import rows
 
 Patch = tuple[Any, str, Any]
 
@@ -158,6 +159,8 @@ GUARDS: dict[str, Sequence[Patch]] = {
     "expected-state": [(ledger, "update_where", _move_what_can_be)],
     "tables": [(ledger, "check", lambda table, old, new: None)],
     "log-in-commit": [(Ledger, "write", _log_before_commit)],
+    "lock-timeout": [(rows, "LOCK_TIMEOUTS", dict.fromkeys(rows.LOCK_TIMEOUTS, 1e9))],
+    "skip-locked": [(ownership, "lock_unless_held", lambda _id: None), (planned, "lock_unless_held", lambda _id: None)],
     "blind-after-loss": [(Trust, "look", _never_blind)],
     "trust-check": [(Trust, "check", lambda self: None)],
     "stop-after-loss": [(Trust, "vouch", _vouch_without_stop)],

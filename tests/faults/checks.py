@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def judge(world: World) -> list[str]:
     """Everything that must not have happened."""
     looks = (_record, _losses, _stops, _leftovers, _offline, _stalls, _proofs)
-    found = list(_journal(world.machines.journal))
+    found = [*_journal(world.machines.journal), *world.rows.findings()]
     try:
         found += chain.from_iterable(look(world) for look in looks)
     except Exception as error:  # noqa: BLE001 - what must not be may be of any kind

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 
 from tests.faults.chance import Faults
 from tests.faults.clock import Simulation
+from tests.faults.rows import Rows, make_triggers
 
 
 class Database:
@@ -19,18 +20,20 @@ class Database:
 
     def __init__(self) -> None:
         call_command("migrate", verbosity=0, interactive=False)
+        make_triggers()
         self._empty = connection.connection.serialize()
 
     @contextmanager
-    def of(self, simulation: Simulation, faults: Faults) -> Iterator[None]:
+    def of(self, simulation: Simulation, faults: Faults, rows: Rows) -> Iterator[None]:
         """An empty database whose clock is the simulation's."""
         raw = connection.connection
         raw.deserialize(self._empty)
         raw.create_function("STRFTIME", 2, lambda form, when: _told(simulation.now))
+        rows.install()
         commit = connection._commit
         connection._commit = _faulty_commit(commit, simulation, faults)  # type: ignore[method-assign]
         try:
-            with connection.execute_wrapper(_statements(simulation, faults)):
+            with connection.execute_wrapper(_statements(simulation, faults, rows)):
                 yield
         finally:
             connection._commit = commit  # type: ignore[method-assign]
@@ -46,7 +49,7 @@ def _told(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def _statements(simulation: Simulation, faults: Faults) -> Callable[..., Any]:
+def _statements(simulation: Simulation, faults: Faults, rows: Rows) -> Callable[..., Any]:
     def execute(call: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if simulation.actor is None or not simulation.actor.process.alive:
             return call(sql, params, many, context)
@@ -55,7 +58,7 @@ def _statements(simulation: Simulation, faults: Faults) -> Callable[..., Any]:
             faults.at_call(what)
         if faults.happens("database error before"):
             raise OperationalError(f"Connection lost before {what}.")
-        result = call(sql, params, many, context)
+        result = rows.do(lambda: call(sql, params, many, context), sql)
         # A connection that is lost takes the open transaction with it, so what was begun is as if it had not been.
         if not sql.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")) and faults.happens("database error after"):
             raise OperationalError(f"Connection lost after {what}.")

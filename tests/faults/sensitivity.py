@@ -20,6 +20,8 @@ BREAKS: dict[tuple[str, ...], str] = {
     ("epoch",): "a commit does not look whether the transaction has another owner",
     ("epoch", "expected-state"): "… nor whether its rows are where it left them",
     ("log-in-commit",): "events are written in a commit of their own",
+    ("lock-timeout",): "sessions of the database wait for a lock as long as somebody has it",
+    ("skip-locked",): "taking, renewing and giving back wait for a lock",
     ("blind-after-loss",): "all is believed to be well when Redis has lost its data",
     ("outcome-once",): "an outcome is recorded again",
     ("outcome-once", "tables"): "… and no table of moves refuses that",
@@ -51,7 +53,7 @@ COVERED: dict[tuple[str, ...], str] = {
 
 QUICK: tuple[tuple[str, ...], ...] = (
     ("fence",), ("number", "claim-once"), ("recall-claimed",), ("lease-lasts",), ("epoch",), ("log-in-commit",), ("outcome-once",),
-    ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
+    ("lock-timeout",), ("skip-locked",), ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
 )  # fmt: skip
 """Those that are noticed within the first few seeds: what is played in every run of the tests."""
 

@@ -25,6 +25,7 @@ from deployments.services.tools import Patience, Tools
 from deployments.wire.sealing import NodeKeys
 from history import recorder
 from history.models import Transaction
+from history.recorder import locking
 from tests.faults import checks
 from tests.faults.agents import AgentHost
 from tests.faults.broker import Line, Redis
@@ -35,6 +36,7 @@ from tests.faults.graphs import random_plan
 from tests.faults.machines import LocalDouble, Machines
 from tests.faults.messages import DispatcherDouble, Queues
 from tests.faults.orchestrators import TROUBLE, Operator, OrchestratorHost, PlannerHost
+from tests.faults.rows import Rows
 from tests.faults.timed import Timed
 from tests.faults.verdict import Verdict
 
@@ -60,8 +62,8 @@ class VirtualClock:
 class World:
     """Everything that one seed has."""
 
-    def __init__(self, seed: int, simulation: Simulation, faults: Faults, state: Path) -> None:
-        self.simulation, self.faults = simulation, faults
+    def __init__(self, seed: int, simulation: Simulation, faults: Faults, rows: Rows, state: Path) -> None:
+        self.simulation, self.faults, self.rows = simulation, faults, rows
         self.chance = random.Random(f"structure {seed}")
         self.redis, self.queues, self.machines = Redis(simulation), Queues(simulation), Machines(simulation)
         self.redis.hurry = self.queues.hurry
@@ -94,6 +96,7 @@ class World:
         for host in (*self.agents, *self.orchestrators, self.planner, self.operator):
             host.start()
         self.timed.start()
+        self.rows.start()
         return self.simulation.run_until(lambda: self.timed.at_rest, BOUND)
 
     def _make_cluster(self) -> Cluster:
@@ -112,12 +115,13 @@ def simulate(seed: int, database: Database, *, quiet: bool = False, story: Calla
     simulation = Simulation()
     simulation.story = story
     faults = Faults(seed, simulation, quiet=quiet)
+    rows = Rows(seed, simulation, faults)
     verdict = Verdict(seed, faults=faults.counts, kinds=faults.kinds)
     with ExitStack() as stack:
         state = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-        stack.enter_context(database.of(simulation, faults))
+        stack.enter_context(database.of(simulation, faults, rows))
         stack.enter_context(_alarms(verdict.findings, simulation, faults))
-        world = World(seed, simulation, faults, Path(state))
+        world = World(seed, simulation, faults, rows, Path(state))
         stack.enter_context(_in_place(world))
         try:
             at_rest = world.run()
@@ -150,6 +154,7 @@ def _in_place(world: World) -> Iterator[None]:
         stack.enter_context(patch.object(orchestrator, "FLEETS_EVERY", 60.0))
         stack.enter_context(patch.object(fence, "processes", world.machines.processes_module()))
         stack.enter_context(patch.object(planning, "_make", world.make_plan))
+        stack.enter_context(patch.object(locking, "skip_locked", world.rows.skip_locked))
         yield
 
 

@@ -1,0 +1,87 @@
+"""What one transaction can suffer, on a running system. Each is a context manager: trouble begins, lasts, and is over.
+
+One more is one more function and its line in `TROUBLES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from django.db import connection
+from django.db.models import F
+
+from deployments.models import Cluster, Graph, Node, Release
+from deployments.services.clock import SystemClock
+from deployments.services.lifecycle import DeployOptions, request_deploy
+from deployments.services.rehearsal import Rehearsal
+from deployments.services.setup import make_dispatcher
+from history.models import Snapshot, TaskRun, Transaction
+from tests.benchmarks.stage import Stage, wait_for
+
+
+@dataclass
+class Scene:
+    """What a trouble is given: the system, and deployments to be troubled."""
+
+    stage: Stage
+
+    def cluster(self, name: str, nodes: int, tasks: int, **parameters: Any) -> Cluster:
+        """So many shell tasks on each of so many nodes, one after the other."""
+        release, _ = Release.objects.get_or_create(name="bench", version="1.0")
+        cluster = Cluster.objects.create(name=name, release=release)
+        for number in range(nodes):
+            Node.objects.create(uid=f"{name}-{number}", cluster=cluster, roles=["worker"], status="provisioned")
+        task = {"type": "shell", "version": "2.1.0", "role": ["*"], "parameters": {"cmd": "true", **parameters}}
+        Graph.objects.create(cluster=cluster, type="default", tasks=[{**task, "id": f"t{number:03}"} for number in range(tasks)])
+        return cluster
+
+    def deploy(self, cluster: Cluster, seconds: float) -> Transaction:
+        """Ask for a deployment in which each run takes so long; the request."""
+        options = DeployOptions(force=True, rehearsal=Rehearsal(speed=1.0, durations={"*": seconds}))
+        return request_deploy(cluster, options, actor="bench", reason="", clock=SystemClock(), dispatcher=make_dispatcher())
+
+    def until_it_runs(self, parent: Transaction) -> None:
+        """Wait until something of it has ended."""
+        wait_for(lambda: TaskRun.objects.filter(transaction__parent=parent, status="ready").exists(), 120)
+
+
+Trouble = Callable[[Scene], AbstractContextManager[Transaction]]
+"""Yields the troubled request, which must end well afterwards with nobody touching anything."""
+
+
+@contextmanager
+def locked_row(scene: Scene) -> Iterator[Transaction]:
+    """A session has changed the transaction's row and does not commit."""
+    parent = scene.deploy(scene.cluster("locked", 2, 40), 0.5)
+    scene.until_it_runs(parent)
+    now = connection.settings_dict
+    with psycopg.connect(
+        host=now["HOST"], port=now["PORT"] or None, user=now["USER"], password=now["PASSWORD"] or None, dbname=now["NAME"],
+        application_name="psql",
+    ) as session:  # fmt: skip
+        session.execute("UPDATE history_transaction SET progress = progress WHERE id = %s", [parent.id])
+        yield parent
+        session.rollback()
+
+
+@contextmanager
+def failing_step(scene: Scene) -> Iterator[Transaction]:
+    """Each step of the transaction's owner raises: its plan can't be read."""
+    parent = scene.deploy(scene.cluster("failing", 2, 40), 0.5)
+    scene.until_it_runs(parent)
+    plans = Snapshot.objects.filter(transaction__parent=parent, kind="plan")
+    good = {plan.pk: bytes(plan.body) for plan in plans}
+    plans.update(body=b"no plan")
+    # The owner has it in memory: whoever takes it next has to read it.
+    Transaction.objects.filter(id=parent.id).update(owner="", owner_until=None, owner_epoch=F("owner_epoch") + 1)
+    yield parent
+    for key, body in good.items():
+        Snapshot.objects.filter(pk=key).update(body=body)
+
+
+TROUBLES: dict[str, Trouble] = {"a locked row": locked_row, "a step that raises": failing_step}
+"""By what is printed of them."""
