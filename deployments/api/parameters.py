@@ -38,8 +38,8 @@ def flag(request: Request, name: str) -> bool:
 
 
 def words(request: Request, name: str) -> list[str]:
-    """A list joined by commas; empty if absent."""
-    return [word.strip() for word in request.query_params.get(name, "").split(",") if word.strip()]
+    """A list joined by commas, or by naming the parameter again (`nodes=3&nodes=4`); empty if absent."""
+    return [word.strip() for given in request.query_params.getlist(name) for word in given.split(",") if word.strip()]
 
 
 def optional_words(request: Request, name: str) -> list[str] | None:

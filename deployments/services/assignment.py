@@ -15,6 +15,23 @@ from deployments.services.errors import Conflict, NotFound
 from deployments.services.nodes import find_nodes, uid_of
 
 
+def create_cluster(data: Mapping[str, Any], version: str) -> Cluster:
+    """Make a cluster that its `nodes` join: both, or neither. For the other keys see `clusters.create`.
+
+    Raises:
+        InvalidData: the release, a field or a node is not as it must be.
+        Forbidden: nothing can be deployed with the release.
+        Conflict: the name is taken.
+    """
+    nodes = data.get("nodes") or []
+    if not isinstance(nodes, list):
+        raise InvalidData("nodes: must be a list of node ids")
+    with database.atomic():
+        cluster = clusters.create(data, version)
+        join(cluster, nodes)
+    return cluster
+
+
 def assign(cluster: Cluster, wanted: Sequence[Mapping[str, Any]]) -> None:
     """Nodes get these roles with the next deployment; those of no cluster join this one. `wanted`: `[{id, roles}, …]`.
 

@@ -159,6 +159,17 @@ def update(node: Node, data: Mapping[str, Any]) -> Node:
     return node
 
 
+def update_several(nodes: Sequence[Node], entries: Sequence[Mapping[str, Any]]) -> list[Node]:
+    """Change each node as its entry says: all of them, or none.
+
+    Raises:
+        InvalidData: a field is not as it must be.
+        Conflict: a hostname or a MAC address is taken.
+    """
+    with database.atomic():
+        return [update(node, data) for node, data in zip(nodes, entries, strict=True)]
+
+
 def delete(nodes: Sequence[Node], *, actor: str, reason: str, clock: Clock) -> Transaction:
     """Forget machines; the finished request `node_deletion`.
 

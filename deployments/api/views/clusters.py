@@ -9,7 +9,6 @@ from rest_framework.response import Response
 
 from deployments.api import describe, parameters
 from deployments.api.base import ApiView, ClusterView, task_answer
-from deployments.api.errors import BadRequest
 from deployments.api.paging import listed
 from deployments.api.rights import visible_clusters
 from deployments.api.shapes.clusters import AttributesSerializer, ClusterSerializer, RoleSerializer
@@ -50,13 +49,7 @@ class ClustersView(ApiView):
     @describe.shows(ClusterSerializer, status=201, request=_CLUSTER)
     def post(self, request: Request) -> Response:
         """Make a cluster; `nodes` join it."""
-        data = self.body()
-        nodes = data.get("nodes") or []
-        if not isinstance(nodes, list):
-            raise BadRequest("nodes: must be a list of node ids")
-        cluster = clusters.create(data, RELEASE)
-        assignment.join(cluster, nodes)
-        return Response(ClusterSerializer(cluster).data, status=201)
+        return Response(ClusterSerializer(assignment.create_cluster(self.body(), RELEASE)).data, status=201)
 
 
 class OneClusterView(ClusterView):

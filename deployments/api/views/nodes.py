@@ -61,9 +61,8 @@ class NodesView(ApiView):
 
     @describe.shows(NodeSerializer(many=True), request={"type": "array", "items": NODE})
     def put(self, request: Request) -> Response:
-        """Change several nodes: each entry has an `id` or a `mac`."""
-        changed = [nodes.update(node, data) for node, data in zip(self._meant(), self._entries(), strict=True)]
-        return Response(NodeSerializer(changed, many=True).data)
+        """Change several nodes, all or none: each entry has an `id` or a `mac`."""
+        return Response(NodeSerializer(nodes.update_several(self._meant(), self._entries()), many=True).data)
 
     @describe.starts(describe.query("ids", "Ids of nodes, joined by commas."))
     def delete(self, request: Request) -> Response:

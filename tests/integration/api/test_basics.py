@@ -29,6 +29,12 @@ def test_the_version_is_told_to_everybody() -> None:
         ("get", "clusters/?order_by=secret", 400, "Can't order by secret: use id, name, release_id, status."),
         ("get", "clusters/?x=%00", 400, "The parameters have characters that can't be stored."),
         ("get", "transactions/?statuses=done", 400, "Statuses parameter could only be one of: pending, ready, running, error, stopped"),
+        (
+            "get",
+            "transactions/?statuses=ready&statuses=done",
+            400,
+            "Statuses parameter could only be one of: pending, ready, running, error, stopped",
+        ),
         ("post", "clusters/", 400, "Release ID is required"),
     ],
 )

@@ -46,6 +46,24 @@ def test_a_release_that_is_not_available_makes_no_cluster(api: APIClient, cluste
     assert said["message"] == f"Release with ID '{cluster.release_id}' is not deployable."
 
 
+def test_a_cluster_that_its_nodes_can_not_join_is_not_made(api: APIClient, cluster: Cluster) -> None:
+    asked = {"name": "new", "release_id": cluster.release_id}
+    for nodes, message in (
+        ([4711], "Nodes with ids 4711 were not found."),
+        (["n3", 1], "Nodes 1 belong to other environments: unassign them there first."),
+        ({"n3": 1}, "nodes: must be a list of node ids"),
+    ):
+        assert send(api, "post", "clusters/", {**asked, "nodes": nodes}, 400)["message"] == message
+    assert list(Cluster.objects.values_list("name", flat=True)) == ["shop"]
+    assert Node.objects.get(uid="n3").cluster is None
+    send(api, "post", "clusters/", {**asked, "nodes": ["n3"]}, 201)
+
+
+def test_several_nodes_are_changed_together_or_not_at_all(api: APIClient, cluster: Cluster) -> None:
+    send(api, "put", "nodes/", [{"id": 1, "name": "changed"}, {"id": 2, "labels": []}], 400)
+    assert Node.objects.get(uid="1").name == "node-1"
+
+
 def test_settings_are_changed_but_not_during_a_deployment(api: APIClient, cluster: Cluster) -> None:
     address = f"clusters/{cluster.id}/attributes"
     send(api, "put", address, {"editable": {"a": {"x": {"value": 1}, "y": {"value": 2}}}})

@@ -63,6 +63,9 @@ def test_a_request_has_the_history_of_all_its_graphs(api: APIClient, parent: Tra
     ("query", "expected"),
     [
         ("nodes=1,2", [("first", "1"), ("first", "2"), ("=1+1", "1"), ("last", "1")]),
+        ("nodes=1&nodes=2", [("first", "1"), ("first", "2"), ("=1+1", "1"), ("last", "1")]),
+        ("nodes=99&nodes=2,master&statuses=error&statuses=running", [("first", "2"), ("first", "master")]),
+        ("tasks_names=sync&tasks_names=last", [("sync", None), ("last", "1")]),
         ("nodes=master", [("first", "master")]),
         ("nodes=null", [("sync", None)]),
         ("nodes=1&statuses=ready,pending", [("first", "1"), ("=1+1", "1"), ("last", "1")]),
