@@ -76,7 +76,7 @@ def _database_url() -> str:
 
 
 def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not embedded.answers(url):
         if time.monotonic() > deadline:
             pytest.fail(f"the private Redis does not answer at {url}")

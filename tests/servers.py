@@ -31,7 +31,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not embedded.answers(self.url):
             assert time.monotonic() < until, "the Redis server did not start"
             time.sleep(0.02)

@@ -69,8 +69,10 @@ def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, lim
     except FuelwebError as error:
         finish.fail_planning(parent, child, storable(str(error)), ledger())
         return False
-    except (OperationalError, InterfaceError, recorder.RowMoved, recorder.OwnershipLost):
+    except (OperationalError, InterfaceError, recorder.RowMoved, recorder.OwnershipLost) as error:
         # The database is away, or the world has moved on: the next try may well succeed.
+        if recorder.is_patience_over(error):
+            recorder.forget_try(child.id)
         raise
     except Exception as bug:
         logger.exception("Planning transaction %s failed.", child.id)

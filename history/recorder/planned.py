@@ -47,6 +47,11 @@ def count_try(child_id: int) -> int:
     return Transaction.objects.values_list("plan_tries", flat=True).get(id=child_id)
 
 
+def forget_try(child_id: int) -> None:
+    """The planning try is not to be counted: it was others who held it up, and nothing was wrong with it."""
+    Transaction.objects.filter(id=child_id, plan_tries__gt=0).update(plan_tries=F("plan_tries") - 1)
+
+
 def discard_plan(child_id: int) -> None:
     """Remove what an unfinished try has left of a plan that was never recorded completely."""
     TaskRun.objects.filter(transaction_id=child_id).delete()

@@ -67,7 +67,7 @@ def test_a_second_stop_is_refused_and_so_is_one_of_nothing(running_system: Super
 
 
 def _wait_for_the_first_runs() -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not TaskRun.objects.filter(transaction__status="running").exclude(status="pending").exists():
         assert time.monotonic() < deadline, "nothing was started"
         time.sleep(0.02)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from tests.acceptance.chaos import checks
 from tests.acceptance.chaos.faults import FAULTS, Fault
-from tests.acceptance.chaos.stage import Stage
+from tests.acceptance.chaos.stage import PATIENCE, Stage
 from tests.acceptance.chaos.system import System
-
-STOP_ACCEPTED_WITHIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def play(system: System, name: str, *, stop: bool, chance: random.Random) -> Rou
         accepted = stop and stage.stop()
         _finish(act, stage)
         if stop and not accepted:
-            system.wait(stage.stop, STOP_ACCEPTED_WITHIN, "a stop is accepted after the repair")
+            system.wait(stage.stop, PATIENCE, "a stop is accepted after the repair")
         stage.until_over()
         wrong = checks.wrong(stage)
         for clear in stage.at_the_end:
@@ -51,8 +49,6 @@ def play(system: System, name: str, *, stop: bool, chance: random.Random) -> Rou
     except (AssertionError, OSError, subprocess.SubprocessError) as late:
         wrong.append(f"{type(late).__name__}: {late}")
     recovery = None if wrong else _recovery(stage, fault)
-    if recovery is not None and recovery > fault.within:
-        wrong.append(f"it took {recovery:.1f} s to recover, not {fault.within:g} s at most")
     rows = system.rows("SELECT status FROM history_transaction WHERE id = ANY(%s) ORDER BY id", stage.parents)
     ended = tuple(row["status"] for row in rows)
     return Round(name, fault.kind, len(stage.runs()), recovery, stage.recalled, time.time() - begun, ended, tuple(wrong))

@@ -63,7 +63,7 @@ class PostgresServer:
         argv += [part for option in _OPTIONS for part in ("-c", option)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(argv, cwd=self._folder, stdout=log, stderr=log, process_group=0, **self._as)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while True:
             try:
                 self.connect("postgres").close()
@@ -76,7 +76,7 @@ class PostgresServer:
         """Its immediate mode: every connection is cut, nothing is written back; the next start recovers from its log."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
 
     def __enter__(self) -> PostgresServer:

@@ -99,6 +99,10 @@ class Stage:
         """Wait until all deployments of this round have ended."""
         self.system.wait(self._over, seconds, "the end of the deployment after the fault")
 
+    def is_over(self, parent: int) -> bool:
+        """Whether this deployment has ended."""
+        return not self.system.rows("SELECT 1 FROM history_transaction WHERE id = %s AND status = ANY(%s)", parent, list(UNFINISHED))
+
     def _over(self) -> bool:
         query = "SELECT 1 FROM history_transaction WHERE id = ANY(%s) AND status = ANY(%s) LIMIT 1"
         return not self.system.rows(query, self.parents, list(UNFINISHED))

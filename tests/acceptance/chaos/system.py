@@ -36,6 +36,14 @@ CLUSTERS = {"fleet": ("f1", "f2", "f3"), "agents": ("a1", "a2")}
 WORKERS = ("planner", "orchestrator", "fleet", "a1", "a2")
 
 
+_HOLD_COMMITS = (
+    "CREATE TABLE IF NOT EXISTS chaos_hold (held integer)",
+    "CREATE OR REPLACE FUNCTION chaos_wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "WHILE EXISTS (SELECT 1 FROM chaos_hold) LOOP PERFORM pg_sleep(0.02); END LOOP; RETURN NULL; END $$",
+    "CREATE OR REPLACE TRIGGER chaos_wait AFTER INSERT ON history_event FOR EACH STATEMENT EXECUTE FUNCTION chaos_wait()",
+)
+
+
 class TooLate(AssertionError):
     """Something did not happen in time."""
 
@@ -90,7 +98,7 @@ class System:
             if name not in self.workers or self.workers[name].poll() is not None:
                 self.start(name)
         try:
-            self.wait(lambda: len(self._signs_of_life()) == 5, 40, "signs of life of all nodes")
+            self.wait(lambda: len(self._signs_of_life()) == 5, 120, "signs of life of all nodes")
         except TooLate as late:
             raise TooLate(f"{late}; {self.logs()}") from late
 
@@ -141,12 +149,24 @@ class System:
         """Where a worker writes."""
         return self.folder / f"{name}.log"
 
+    @contextlib.contextmanager
+    def commits_held(self) -> Iterator[None]:
+        """Whoever writes an event stands there meanwhile, with its transaction's row locked and nothing committed."""
+        with self.postgres.connect() as connection:
+            for statement in _HOLD_COMMITS:
+                connection.execute(statement)
+            connection.execute("INSERT INTO chaos_hold VALUES (1)")
+            try:
+                yield
+            finally:
+                connection.execute("DELETE FROM chaos_hold")
+
     # -- what a person does -----------------------------------------------------------------------------------------------
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A command; it has to answer within 30 s whatever is broken."""
+        """A command; it has to answer within a minute whatever is broken."""
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=check, timeout=30)
+        return subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=check, timeout=60)
 
     def deploy(self, clusters: Iterable[str]) -> list[int]:
         """Ask for a deployment of each, at the same time; the parents' ids."""

@@ -136,13 +136,13 @@ class TestLeasesOfRunningAttempts:
         thread.join()
         assert rig.broker.leased([key]) == [False]
 
-    @pytest.mark.parametrize("work", [{"parameters": {"cmd": "sleep 30"}}, {"mode": "rehearsal", "rehearsal_seconds": 30.0}])
+    @pytest.mark.parametrize("work", [{"parameters": {"cmd": "sleep 300"}}, {"mode": "rehearsal", "rehearsal_seconds": 300.0}])
     def test_a_later_permit_ends_it(self, rig: Rig, work: dict[str, Any]) -> None:
         key, payload = rig.permit(1, lease_seconds=0.6, **work)
         threading.Timer(0.3, rig.permit, args=(2,)).start()
         begun = time.monotonic()
         outcome, _ = rig.agent.attempt(key, payload)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
         assert outcome.state == "error"
         assert "a later attempt was allowed on the node" in outcome.reason
 
