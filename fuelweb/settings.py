@@ -168,7 +168,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Describe clusters, deploy them, and read what was done. The API is Fuel's, and a little more.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "PREPROCESSING_HOOKS": ["deployments.api.describe.only_version_1"],
+    "PREPROCESSING_HOOKS": ["deployments.api.describe.each_once"],
     "POSTPROCESSING_HOOKS": ["deployments.api.describe.errors_everywhere"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

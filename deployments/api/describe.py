@@ -17,6 +17,7 @@ Parameters = Sequence[OpenApiParameter]
 ANY_MAPPING = {"type": "object", "additionalProperties": True}
 ANY_LIST: dict[str, Any] = {"type": "array", "items": {}}
 ANYTHING: dict[str, Any] = {"nullable": True}
+SPECIFIED_HISTORY = "/api/transactions/{transaction_id}/deployment_history/"
 TASKS = {"type": "array", "items": ANY_MAPPING}
 _METHODS = ("get", "put", "post", "patch", "delete")
 ERROR = {
@@ -74,9 +75,9 @@ def deletes(*parameters: OpenApiParameter, about: str = "") -> Callable[[F], F]:
     return extend_schema(responses={204: None}, parameters=list(parameters), description=about or None)
 
 
-def only_version_1(endpoints: Sequence[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Leave other addresses of the same views out of the description."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
+def each_once(endpoints: Sequence[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Leave other addresses of the same views out of the description: without version there is one that answers otherwise."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/") or endpoint[0] == SPECIFIED_HISTORY]
 
 
 def errors_everywhere(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class ApiSchema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         """The first word of the address."""
-        return [self.path.removeprefix(_ROOT).split("/")[0]]
+        return [self.path.removeprefix(_ROOT).removeprefix("/api/").split("/")[0]]
 
 
 class KeystoneScheme(OpenApiAuthenticationExtension):

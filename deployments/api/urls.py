@@ -119,7 +119,9 @@ VERSION_1 = [*OTHERS, *RELEASES, *CLUSTERS, *GRAPHS, *NODES, *TRANSACTIONS, *TAS
 
 urlpatterns = [
     re_path(r"^v1/", include(VERSION_1)),
-    # The addresses that the specification of the history names.
+    # The addresses that the specification of the history names; its items have keys of their own.
+    at(f"{TRANSACTION}/deployment_history", history.SpecifiedHistoryView),
     *TRANSACTIONS,
+    *TASKS,
     re_path(r"", MissingView.as_view()),
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from django.db.models import QuerySet
 
 from deployments.core.plan import SYNC_NODE
 from deployments.services.errors import NotFound
@@ -13,11 +16,13 @@ from history import queries as history
 from history.models import TaskRun, Transaction
 from history.sheet import csv_lines
 
-__all__ = ["COLUMNS", "STATUSES", "HistoryFilter", "find_transaction", "items", "iso", "table"]
+__all__ = ["COLUMNS", "SPECIFIED", "STATUSES", "HistoryFilter", "find_transaction", "items", "iso", "specified_items", "table"]
 
 STATUSES = ("pending", "ready", "running", "error", "skipped")
 """Of task runs, in Fuel's order."""
 COLUMNS = ("task_name", "node_id", "status", "type", "time_start", "time_end")
+SPECIFIED = ("id", "task_id", "node_id", "deployment_graph_task_name", "time_start", "time_end", "status")
+"""The keys of an item as the specification of the history (Fuel 9.0) writes it. Released Fuel changed them to those of `COLUMNS`."""
 NO_NODE = "-"
 _CHUNK = 2000
 
@@ -58,9 +63,23 @@ def items(row: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, Any]]:
             yield from _of_child(child, wanted)
 
 
-def table(found: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def specified_items(row: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, Any]]:
+    """The same history in the specification's words: `SPECIFIED`, and nothing else.
+
+    An item for each row that is stored, so each has an `id` and a `node_id` (`null`, a text, for sync points), and tasks that matched no
+    node have none. `task_id` is the child that the row belongs to. Times are whole seconds since 1970, None if unset.
+    """
+    for child in history.children(row):
+        if child.recorded_at is not None:
+            rows = _rows(child, wanted).only("id", "transaction_id", "node", "task_name", "time_start", "time_end", "status")
+            for run in rows.iterator(chunk_size=_CHUNK):
+                times = (_seconds(run.time_start), _seconds(run.time_end))
+                yield dict(zip(SPECIFIED, (run.id, run.transaction_id, run.node, run.task_name, *times, run.status), strict=True))
+
+
+def table(found: Iterable[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> Iterator[str]:
     """The items as CSV, line by line."""
-    return csv_lines(COLUMNS, ([item.get(name) for name in COLUMNS] for item in found))
+    return csv_lines(columns, ([item.get(name) for name in columns] for item in found))
 
 
 def iso(at: datetime | None) -> str | None:
@@ -71,8 +90,7 @@ def iso(at: datetime | None) -> str | None:
 def _of_child(child: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, Any]]:
     tasks: Sequence[Mapping[str, Any]] = history.snapshot(child.id, "tasks") or []
     definitions = {task["id"]: {key: value for key, value in task.items() if key != "id"} for task in tasks}
-    nodes = [SYNC_NODE if node == "null" else node for node in wanted.nodes]
-    rows = history.task_runs(child, nodes=nodes, statuses=wanted.statuses, tasks=wanted.tasks)
+    rows = _rows(child, wanted)
     if wanted.attempts:
         rows = rows.prefetch_related("tries")
     if not wanted.summary:
@@ -84,6 +102,15 @@ def _of_child(child: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, A
         for name, definition in definitions.items():
             if name not in planned and (not wanted.tasks or name in wanted.tasks):
                 yield _unmatched(name, definition, wanted)
+
+
+def _rows(child: Transaction, wanted: HistoryFilter) -> QuerySet[TaskRun]:
+    nodes = [SYNC_NODE if node == "null" else node for node in wanted.nodes]
+    return history.task_runs(child, nodes=nodes, statuses=wanted.statuses, tasks=wanted.tasks)
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return math.floor(at.timestamp()) if at else None
 
 
 def _item(run: TaskRun, definition: Mapping[str, Any], wanted: HistoryFilter) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from deployments.core.errors import InvalidData
@@ -29,7 +30,8 @@ def not_deleted(row: Transaction) -> Transaction:
         NotFound: people have deleted it.
     """
     if row.deleted_at is not None:
-        raise NotFound("Task not found")
+        since = f"{row.deleted_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        raise NotFound(f"Task not found: it was deleted at {since}; it is still among the transactions, with its history.")
     return row
 
 

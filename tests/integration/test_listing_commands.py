@@ -70,6 +70,15 @@ def test_transactions_fit_a_narrow_terminal() -> None:
     assert max(len(line) for line in shown.splitlines() if "uuid" not in line) <= 100
 
 
+def test_deleted_transactions_are_marked() -> None:
+    deleted = deployed(status="ready", deleted_at=datetime(2020, 1, 3, tzinfo=UTC))
+    kept = deployed(status="ready")
+    said = {row["id"]: row["deleted_at"] for row in json.loads(run("transactions", "list", "--format", "json"))}
+    assert said == {deleted.id: "2020-01-03T00:00:00", kept.id: None}
+    assert run("transactions", "list").count("ready, deleted") == 1
+    assert "deleted_at: 2020-01-03T00:00:00" in run("transactions", "show", deleted.id)
+
+
 def test_what_never_came_to_tasks_is_not_said_to_be_well() -> None:
     parent = deployed(status="error", message="Task a requires itself.")
     assert "Task a requires itself." in run("history", parent.id)

@@ -30,6 +30,7 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
     actor = serializers.CharField()
     reason = serializers.CharField()
     deleted = serializers.SerializerMethodField()
+    deleted_at = Moment()
 
     def get_dry_run(self, row: Transaction) -> bool:
         return row.dry_run or row.noop
@@ -62,3 +63,15 @@ class HistoryItemSerializer(serializers.Serializer[dict[str, Any]]):
     attempts = serializers.IntegerField()
     reason = serializers.CharField()
     summary = Mapping(required=False)
+
+
+class SpecifiedHistoryItemSerializer(serializers.Serializer[dict[str, Any]]):
+    """A task on a node, in the words of the specification of the history."""
+
+    id = serializers.IntegerField()
+    task_id = serializers.IntegerField(help_text="The transaction that the row belongs to.")
+    node_id = serializers.CharField(help_text="The node's uid; `null`, a text, for sync points.")
+    deployment_graph_task_name = serializers.CharField()
+    time_start = serializers.IntegerField(allow_null=True, help_text="Whole seconds since 1970.")
+    time_end = serializers.IntegerField(allow_null=True)
+    status = serializers.CharField()

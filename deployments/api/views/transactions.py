@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,6 +27,8 @@ _FILTERS = (
     describe.query("statuses", "Only those in these states, joined by commas."),
     describe.query("transaction_types", "Only those of these names, joined by commas."),
 )
+_DEPRECATED_SINCE = 1_467_331_200
+"""July 2016 in seconds since 1970: Fuel 9.0, whose specification of the history deprecates `tasks`."""
 _DELETE = describe.flag("force", "Even if it is not over yet.")
 
 
@@ -73,7 +76,20 @@ class OneTransactionView(TransactionView):
         return Response(status=204)
 
 
-class TasksView(ApiView):
+class Deprecated(ApiView):
+    """An address that the specification of the history calls deprecated: its answers say so, and where the same is told now."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """The headers `Deprecation` (RFC 9745) and `Link`."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Deprecation"] = f"@{_DEPRECATED_SINCE}"
+        successor = request.path.replace("/tasks", "/transactions", 1)
+        response["Link"] = f'<{successor}>; rel="successor-version"'
+        return response
+
+
+@extend_schema(deprecated=True)
+class TasksView(Deprecated):
     """Tasks: transactions that nobody has deleted."""
 
     needs = {"GET": "view"}
@@ -84,7 +100,8 @@ class TasksView(ApiView):
         return listed(request, _wanted(request, deleted=False), TaskSerializer, _SORTABLE)
 
 
-class OneTaskView(TransactionView):
+@extend_schema(deprecated=True)
+class OneTaskView(Deprecated, TransactionView):
     """A task."""
 
     needs = {"GET": "view", "DELETE": "operate"}

@@ -20,8 +20,8 @@ from deployments.services.lifecycle import find_cluster
 from history import queries as history
 from history.models import Transaction
 
-_COLUMNS = ("id", "parent", "name", "graph_type", "cluster", "status", "progress", "time_start", "time_end", "actor")
-_MORE = ("uuid", "reason", "message", "result", "dry_run", "noop", "deleted_at")
+_COLUMNS = ("id", "parent", "name", "graph_type", "cluster", "status", "progress", "time_start", "time_end", "actor", "deleted_at")
+_MORE = ("uuid", "reason", "message", "result", "dry_run", "noop")
 
 
 class Command(FuelwebCommand):
@@ -49,7 +49,7 @@ class Command(FuelwebCommand):
             self.stdout.write(json.dumps(records, indent=1))
             return
         self._show(records, "table")
-        for name in _MORE:
+        for name in (*_MORE, "deleted_at"):
             if records[0][name]:
                 self.stdout.write(f"{name}: {records[0][name]}")
 
@@ -74,6 +74,8 @@ def _cells(record: dict[str, Any]) -> list[str]:
     took = "" if begun is None or ended is None else f"{max(0.0, (ended - begun).total_seconds()):.1f} s"
     what = record["name"] if record["graph_type"] in (None, "default") else f"{record['name']} {record['graph_type']}"
     status = record["status"] if record["status"] != "running" else f"running {record['progress']} %"
+    if record["deleted_at"]:
+        status += ", deleted"
     parent = "" if record["parent"] is None else str(record["parent"])
     return [str(record["id"]), parent, what, record["cluster"], status, f"{begun:%m-%d %H:%M:%S}" if begun else "", took, record["actor"]]
 
@@ -98,11 +100,11 @@ def _known(given: str | None, option: str, known: Sequence[str]) -> list[str]:
 def _record(row: Transaction) -> dict[str, Any]:
     values = (
         row.id, row.parent_id, row.name, row.graph_type or None, row.cluster_name, row.status, row.progress, iso(row.time_start),
-        iso(row.time_end), row.actor,
+        iso(row.time_end), row.actor, iso(row.deleted_at),
     )  # fmt: skip
     return dict(zip(_COLUMNS, values, strict=True))
 
 
 def _more(row: Transaction) -> dict[str, Any]:
-    values = (str(row.uuid), row.reason, row.message, row.result, row.dry_run, row.noop, iso(row.deleted_at))
+    values = (str(row.uuid), row.reason, row.message, row.result, row.dry_run, row.noop)
     return dict(zip(_MORE, values, strict=True))

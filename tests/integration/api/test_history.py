@@ -82,7 +82,7 @@ def test_filters(api: APIClient, parent: Transaction, query: str, expected: list
 
 
 def test_an_item_has_the_definition_of_its_task(api: APIClient, parent: Transaction) -> None:
-    address = f"/api/transactions/{parent.id}/deployment_history"
+    address = f"/api/v1/transactions/{parent.id}/deployment_history"
     item = data(api.get(f"{address}?nodes=1&tasks_names=first"))[0]
     assert item == {
         "task_name": "first", "node_id": "1", "status": "ready", "time_start": "2026-01-01T12:00:00.123456",
@@ -91,6 +91,37 @@ def test_an_item_has_the_definition_of_its_task(api: APIClient, parent: Transact
     item = data(api.get(f"{address}?nodes=1&tasks_names=first&include_summary=1&include_attempts=1"))[0]
     assert item["summary"] == {"said": "first"}
     assert [attempt["status"] for attempt in item["tries"]] == ["ready"]
+
+
+def test_without_a_version_it_is_told_in_the_words_of_the_specification(api: APIClient, parent: Transaction) -> None:
+    address = f"/api/transactions/{parent.id}/deployment_history"
+    first, second = parent.children.order_by("position")
+    found = data(api.get(address))
+    assert [(item["deployment_graph_task_name"], item["node_id"], item["task_id"]) for item in found] == [
+        *((task, node, first.id) for task, node, _, _ in ROWS), ("last", "1", second.id),
+    ]  # fmt: skip
+    run = TaskRun.objects.get(transaction=first, task_name="first", node="2")
+    assert data(api.get(f"{address}/?nodes=1&nodes=2&statuses=error,running")) == [{
+        "id": run.id, "task_id": first.id, "node_id": "2", "deployment_graph_task_name": "first",
+        "time_start": 1767268800, "time_end": 1767268805, "status": "error",
+    }]  # fmt: skip
+    (waiting,) = data(api.get(f"{address}?tasks_names==1%2B1&tasks_names=%3D1%2B1"))
+    assert (waiting["time_start"], waiting["time_end"]) == (None, None)
+    assert [item["node_id"] for item in data(api.get(f"{address}?nodes=null"))] == ["null"]
+    lines = body(api.get(f"{address}?nodes=2", headers={"accept": "text/csv"})).decode().splitlines()
+    assert lines[0] == "id,task_id,node_id,deployment_graph_task_name,time_start,time_end,status"
+
+
+def test_the_specification_s_address_refuses_what_it_can_not_tell(api: APIClient, parent: Transaction) -> None:
+    address = f"/api/transactions/{parent.id}/deployment_history"
+    assert api.get("/api/transactions/99/deployment_history").status_code == 404
+    for method in ("put", "post", "delete"):
+        assert getattr(api, method)(address).status_code == 405
+    assert api.get(f"{address}?statuses=stopped").status_code == 400
+    said = api.get(f"{address}?include_summary=1")
+    assert (said.status_code, "/api/v1/" in said.json()["message"]) == (400, True)
+    assert api.get(f"{address}?include_summary=0").status_code == 200
+    assert APIClient().get(address).status_code == 401
 
 
 def test_long_lists_come_in_pieces_and_whole(api: APIClient, parent: Transaction) -> None:
@@ -145,10 +176,26 @@ def test_what_it_was_planned_from(api: APIClient, parent: Transaction) -> None:
 
 def test_deleting_hides_and_keeps(api: APIClient, parent: Transaction) -> None:
     assert api.delete(f"/api/v1/transactions/{parent.id}/").status_code == 204
+    Transaction.objects.exclude(deleted_at=None).update(deleted_at=END)
     assert [row["id"] for row in api.get("/api/v1/tasks/").json()] == []
-    assert api.get(f"/api/v1/tasks/{parent.id}/").status_code == 404
-    assert parent.id in [row["id"] for row in api.get("/api/v1/transactions/").json()]
+    missing = api.get(f"/api/v1/tasks/{parent.id}/")
+    assert (missing.status_code, missing.json()["message"]) == (
+        404, "Task not found: it was deleted at 2026-01-01 12:00:05 UTC; it is still among the transactions, with its history."
+    )  # fmt: skip
+    shown = next(row for row in api.get("/api/v1/transactions/").json() if row["id"] == parent.id)
+    assert (shown["deleted"], shown["deleted_at"]) == (True, "2026-01-01T12:00:05")
     assert names(api, parent, "nodes=2") == [("first", "2")]
+
+
+@pytest.mark.parametrize("version", ["", "v1/"])
+def test_tasks_are_deprecated_under_both_addresses(api: APIClient, parent: Transaction, version: str) -> None:
+    assert api.get(f"/api/{version}transactions/{parent.id}").json()["deleted_at"] is None
+    for address in (f"/api/{version}tasks", f"/api/{version}tasks/{parent.id}/", f"/api/{version}tasks/99"):
+        answer = api.get(address)
+        assert answer.status_code == (404 if "99" in address else 200)
+        assert answer["Deprecation"] == "@1467331200"
+        assert answer["Link"] == f'<{address.replace("tasks", "transactions")}>; rel="successor-version"'
+    assert not api.get(f"/api/{version}transactions/").has_header("Deprecation")
 
 
 def test_what_runs_is_not_deleted_without_force(api: APIClient, parent: Transaction) -> None:
