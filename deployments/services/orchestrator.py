@@ -221,7 +221,8 @@ class Orchestrator:
         Raises:
             DatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
         """
-        logger.warning("Transaction %s can't be taken now: %s", transaction_id, " ".join(str(error).split()) or type(error).__name__)
+        level = logging.INFO if recorder.is_patience_over(error) else logging.WARNING
+        logger.log(level, "Transaction %s can't be taken now: %s", transaction_id, " ".join(str(error).split()) or type(error).__name__)
         connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()
         self._tools.broker.now()

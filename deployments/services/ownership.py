@@ -76,9 +76,10 @@ class Keeper:
             try:
                 if not recorder.renew(transaction_id, epoch, self._seconds):
                     self.drop(transaction_id)
-            except recorder.RowLocked:
-                renewed = False
-            except DatabaseError as error:
+            except (recorder.RowLocked, DatabaseError) as error:
+                if recorder.is_patience_over(error):
+                    renewed = False
+                    continue
                 logger.warning("Transaction %s: its ownership could not be renewed: %s", transaction_id, str(error).strip())
                 connection.close_if_unusable_or_obsolete()
         return renewed

@@ -42,9 +42,7 @@ class Stumbles:
         waited = recorder.is_patience_over(error)
         if not waited and stumble.count < SAID_FROM:
             return
-        doubled = 2.0 ** (stumble.count - (1 if waited else SAID_FROM - 1))
-        longest = LONGEST_AT_A_LOCK if waited else LONGEST_PAUSE
-        stumble.pause = max(min(doubled, longest), min(seconds * (1 - SHARE) / SHARE, LONGEST_PAUSE))
+        stumble.pause = pause_after(stumble.count, seconds, at_a_lock=waited)
         stumble.next_try = now + stumble.pause
         if stumble.count >= SAID_FROM:
             recorder.say(transaction_id, epoch, _locked(stumble.count) if waited else _mistaken(error, stumble.count))
@@ -57,6 +55,13 @@ class Stumbles:
     def forget(self, transaction_id: int) -> None:
         """A step went well. (Whoever takes a transaction takes back what was said of it.)"""
         self._of.pop(transaction_id, None)
+
+
+def pause_after(count: int, seconds: float, *, at_a_lock: bool) -> float:
+    """Seconds until the next try, after so many that failed, the last of which took so long."""
+    doubled = 2.0 ** (count - 1) if at_a_lock else 2.0 ** (count - SAID_FROM + 1)
+    longest = LONGEST_AT_A_LOCK if at_a_lock else LONGEST_PAUSE
+    return max(min(doubled, longest), min(seconds * (1 - SHARE) / SHARE, LONGEST_PAUSE))
 
 
 def _mistaken(error: Exception, count: int) -> str:

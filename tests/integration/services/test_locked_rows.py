@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
 from redis.exceptions import ResponseError
@@ -17,6 +20,7 @@ from deployments.models import Cluster, Graph, Node
 from deployments.services.explanation import why
 from deployments.services.owned import OwnedTransaction
 from deployments.services.ownership import Keeper
+from deployments.services.planning import MOST_TRIES
 from deployments.services.standing import standing_of
 from history import recorder
 from history.models import Transaction
@@ -53,6 +57,14 @@ class Two:
             parent.refresh_from_db()
         return parent.status
 
+    def play_until_told(self, words: str) -> None:
+        """Until people are told this of the first one."""
+        deadline = time.monotonic() + 60
+        while words not in (told := standing_of(self.first.id)):
+            assert time.monotonic() < deadline, f"people are told: {told}"
+            self.world.orchestrator.round()
+            time.sleep(0.02)
+
 
 @contextmanager
 def session() -> Iterator[psycopg.Connection[Any]]:
@@ -64,6 +76,18 @@ def session() -> Iterator[psycopg.Connection[Any]]:
     ) as other:  # fmt: skip
         yield other
         other.rollback()
+
+
+@pytest.fixture
+def short_waits(world: World) -> Iterator[None]:
+    """Sessions that wait for a lock only a fifth of a second."""
+    options = connection.settings_dict["OPTIONS"]
+    before = options["options"]
+    connection.close()
+    options["options"] = f"{before} -c lock_timeout=200ms"
+    yield
+    connection.close()
+    options["options"] = before
 
 
 @contextmanager
@@ -104,15 +128,15 @@ LOCKS = {
 
 @postgres
 @pytest.mark.parametrize("rows", LOCKS)
-def test_a_locked_row_keeps_no_other_transaction_waiting(world: World, rows: str) -> None:
+def test_a_locked_row_keeps_no_other_transaction_waiting(world: World, short_waits: None, rows: str, settings: Any) -> None:
+    settings.FUELWEB_PATIENCE = {"ownership": 0.3}
     two = Two(world)
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '200ms'")
     with session() as other:
         other.execute(LOCKS[rows], {"parent": two.first.id})
         assert two.play_until(two.other) == "ready"
         two.first.refresh_from_db()
         assert two.first.status in ("pending", "running")
+        two.play_until_told(f"pid {other.info.backend_pid}, idle in transaction for ")
     assert two.play_until(two.first) == "ready"
 
 
@@ -133,11 +157,9 @@ def test_people_are_told_who_has_locked_it(world: World, settings: Any, client: 
     with session() as other:
         other.execute("SELECT 1 FROM history_transaction WHERE id = %s FOR UPDATE", [two.first.id])
         assert two.play_until(two.other) == "ready"
-        deadline = time.monotonic() + 60
-        while not (told := standing_of(two.first.id)):
-            assert time.monotonic() < deadline, "nobody says that it is locked"
-            time.sleep(0.05)
         pid = other.info.backend_pid
+        two.play_until_told("is locked")
+        told = standing_of(two.first.id)
         assert told.startswith(f"Transaction {two.first.id} is locked in the database by pid {pid}, idle in transaction for ")
         assert told.endswith(" s, application psql.")
         assert f"is locked in the database by pid {pid}" in why(two.first.id, "first/1")
@@ -145,6 +167,62 @@ def test_people_are_told_who_has_locked_it(world: World, settings: Any, client: 
     assert two.play_until(two.first) == "ready"
     assert standing_of(two.first.id) == ""
     assert client.get("/health").json()["transactions"] == "ok"
+
+
+@postgres
+def test_a_stop_of_what_is_locked_is_refused_with_who_has_it(world: World, short_waits: None, admin_client: Client) -> None:
+    parent = world.deploy()
+    with session() as other:
+        other.execute("SELECT 1 FROM history_transaction WHERE id = %s FOR UPDATE", [parent.id])
+        time.sleep(1.1)
+        said = f"Another session has locked in the database what this would change (pid {other.info.backend_pid}, idle in transaction for "
+        with pytest.raises(CommandError) as refused:
+            call_command("stop", "c")
+        assert str(refused.value).startswith(said)
+        answer = admin_client.put(f"/api/v1/clusters/{world.cluster.id}/stop_deployment/")
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert answer.json()["message"].startswith(said)
+    world.stop()
+
+
+@postgres
+def test_a_planner_that_waited_for_a_lock_has_not_tried(world: World, short_waits: None) -> None:
+    parent = world.deploy()
+    with session() as other:
+        other.execute("LOCK TABLE history_snapshot IN SHARE MODE")
+        for _ in range(MOST_TRIES + 1):
+            with pytest.raises(OperationalError):
+                world.plan(parent)
+            Transaction.objects.filter(id=parent.id).update(owner_until=None)
+    world.plan(parent)
+    assert Transaction.objects.get(parent=parent).recorded_at is not None
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock of everything")
+def test_a_locked_sqlite_is_waited_for_and_told(world: World, settings: Any) -> None:
+    settings.FUELWEB_PATIENCE = {"ownership": 0.3}
+    two = Two(world)
+    assert recorder.take(two.first.id, "somebody else", 0.3) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 100")
+    with _backup() as pid:
+        two.play_until_told(f"the database is locked by pid {pid}, application python")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 20000")
+    assert two.play_until(two.other) == "ready"
+    assert two.play_until(two.first) == "ready"
+
+
+@contextmanager
+def _backup() -> Iterator[int]:
+    """Another process that has locked the SQLite file; its id."""
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN IMMEDIATE'); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, str(connection.settings_dict["NAME"])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        yield other.pid
+        other.kill()
 
 
 @pytest.mark.parametrize("error", [OperationalError("no such thing"), ResponseError("WRONGTYPE"), OSError("disk"), TypeError()])

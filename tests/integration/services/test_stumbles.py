@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from deployments.services.owned import OwnedTransaction
+from deployments.services.stumbles import pause_after
 from history import recorder
 from history.models import Transaction
 from tests.integration.services.conftest import World
@@ -48,6 +49,15 @@ def test_a_mistake_is_told_to_people_and_what_runs_goes_on_when_it_is_corrected(
     assert parent.message == ""
     world.end(left)
     assert until_over(world, parent).status == "ready"
+
+
+@pytest.mark.parametrize("at_a_lock", [True, False])
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 5.0])
+def test_what_fails_again_and_again_gets_a_tenth_of_the_time_at_most(seconds: float, at_a_lock: bool) -> None:
+    pauses = [pause_after(count, seconds, at_a_lock=at_a_lock) for count in range(3, 20)]
+    assert all(seconds <= 0.1 * (seconds + pause) + 1e-9 for pause in pauses)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= (max(10, 9 * seconds) if at_a_lock else 60)
 
 
 def test_another_orchestrator_takes_back_what_was_said(world: World) -> None:
