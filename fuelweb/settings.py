@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "fuelweb.health.answer_first",
     "django.middleware.security.SecurityMiddleware",
+    "fuelweb.unanswerable.refuse",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -81,6 +82,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+# Graphs are as large as that in the admin too; what is larger is refused before it is read. Addresses of the API may take less.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 
 ROOT_URLCONF = "fuelweb.urls"
 WSGI_APPLICATION = "fuelweb.wsgi.application"

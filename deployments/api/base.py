@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from deployments.api import parameters
 from deployments.api.errors import BadRequest
+from deployments.api.formats import USUAL_BYTES
 from deployments.api.rights import actor_of
 from deployments.api.shapes.transactions import TaskSerializer
 from deployments.models import Cluster
@@ -21,10 +22,12 @@ class ApiView(APIView):
     """A view that says what it needs and what it is about.
 
     `needs` maps each HTTP method to the right it takes: `view`, `operate`, `admin`, `agent` or `public`; a method that is not named is
-    denied. `cluster_of` is the cluster that the request is about, None if it is about no single one.
+    denied. `cluster_of` is the cluster that the request is about, None if it is about no single one. `most_bytes` is the largest body that
+    is read.
     """
 
     needs: ClassVar[dict[str, str]] = {}
+    most_bytes: ClassVar[int] = USUAL_BYTES
 
     def cluster_of(self) -> Cluster | None:
         """The cluster whose rights decide; None = about no single cluster.
@@ -36,6 +39,7 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         parameters.check_text(request)
+        parameters.check_size(request, self.most_bytes)
         if not hasattr(self, (request.method or "").lower()):
             # What can't be done by anybody is no question of rights.
             self.http_method_not_allowed(request)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _STATUSES: dict[type[Exception], int] = {
     NotFound: 404, Conflict: 409, Forbidden: 403, Unavailable: 503, FuelwebError: 400, Http404: 404, PermissionDenied: 403,
+    SuspiciousOperation: 400, MultiPartParserError: 400,
 }  # fmt: skip
 _WAIT = 5.0
 """Seconds after which it makes sense to ask a busy server again."""
@@ -29,11 +31,25 @@ class BadRequest(FuelwebError):
     """The request can't be understood."""
 
 
+class TooLarge(APIException):
+    """The body is larger than the address takes."""
+
+    status_code = 413
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The body is larger than the {size(most)} that this address takes.")
+
+
 class OutOfRange(APIException):
     """The list does not reach so far."""
 
     status_code = 416
     default_detail = "The list does not reach so far."
+
+
+def size(most: int) -> str:
+    """A number of bytes for people."""
+    return f"{most // 1024 // 1024} MB" if most >= 1024 * 1024 else f"{most // 1024} KB"
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
+from django.conf import settings
 from rest_framework.exceptions import NotAcceptable, ParseError, UnsupportedMediaType
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
@@ -16,8 +18,10 @@ from rest_framework.request import Request
 from deployments.core.documents import safe_yaml
 from deployments.core.errors import FuelwebError
 
-MOST_BYTES = 8 * 1024 * 1024
-"""The largest body that is read."""
+MOST_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+"""The largest body that is read anywhere: a graph, the settings of a cluster, a list of nodes."""
+USUAL_BYTES = 1024 * 1024
+"""The largest body of all other requests."""
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """Written in C where there is one: more than twice as fast."""
 _INVALID = "Invalid json received"
@@ -89,7 +93,7 @@ class YamlBody(BaseParser):
         except FuelwebError as error:
             raise ParseError(str(error)) from error
         _check(data, 0)
-        return data
+        return _with_texts_as_keys(data)
 
 
 class Negotiation(DefaultContentNegotiation):
@@ -133,6 +137,9 @@ def _check(data: Any, depth: int) -> None:
     if isinstance(data, str):
         if "\0" in data or any("\ud800" <= letter <= "\udfff" for letter in data):
             raise ParseError("The body has characters that can't be stored.")
+    elif isinstance(data, float):
+        if not math.isfinite(data):
+            raise ParseError("The body has a number that is infinite or none at all: JSON has no form for it.")
     elif isinstance(data, dict):
         for key, value in data.items():
             _check(key, depth + 1)
@@ -140,3 +147,15 @@ def _check(data: Any, depth: int) -> None:
     elif isinstance(data, list):
         for value in data:
             _check(value, depth + 1)
+
+
+def _with_texts_as_keys(data: Any) -> Any:
+    """Keys as JSON has them: YAML's numbers and truth values become what JSON would write."""
+    if isinstance(data, list):
+        return [_with_texts_as_keys(value) for value in data]
+    if not isinstance(data, dict):
+        return data
+    found = {key if isinstance(key, str) else json.dumps(key): _with_texts_as_keys(value) for key, value in data.items()}
+    if len(found) < len(data):
+        raise ParseError("The body has a mapping with a key that is there twice, as a text and as something else.")
+    return found

@@ -16,6 +16,8 @@ from deployments.api.base import ApiView
 from deployments.models import Token
 from deployments.services import log_in, rights, tokens
 
+_MOST_BYTES = 64 * 1024
+"""Nobody has logged in yet."""
 _TENANT = {"id": "admin", "name": "admin", "enabled": True}
 """There is one only: who may do what is said by roles in clusters."""
 
@@ -25,6 +27,7 @@ class TokensView(ApiView):
     """`POST /keystone/v2.0/tokens`."""
 
     needs: ClassVar[dict[str, str]] = {"POST": "public"}
+    most_bytes = _MOST_BYTES
     # The client shows its token in the header too while it asks whether that token is still good.
     authentication_classes = ()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from rest_framework.request import Request
 
-from deployments.api.errors import BadRequest
+from deployments.api.errors import BadRequest, TooLarge
 
 _TRUE, _FALSE = ("1", "t", "true"), ("", "0", "f", "false")
 
@@ -15,12 +16,35 @@ def check_text(request: Request) -> None:
     """Refuse text that no database takes.
 
     Raises:
-        BadRequest: a parameter has a NUL character or half a surrogate pair.
+        BadRequest: the address or a parameter has a NUL character or half a surrogate pair.
     """
+    if _unstorable(request.path):
+        raise BadRequest("The address has characters that can't be stored.")
     for name, values in request.query_params.lists():
-        for text in (name, *values):
-            if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise BadRequest("The parameters have characters that can't be stored.")
+        if _unstorable(name) or any(map(_unstorable, values)):
+            raise BadRequest("The parameters have characters that can't be stored.")
+
+
+def _unstorable(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def check_size(request: Request, most: int) -> None:
+    """Refuse a body of more than so many bytes before any of it is read.
+
+    Raises:
+        TooLarge: it has more.
+    """
+    if content_length(request.META) > most:
+        raise TooLarge(most)
+
+
+def content_length(meta: Mapping[str, Any]) -> int:
+    """How many bytes the body has, as the header says; what is no number counts as none, and none are read."""
+    given = str(meta.get("CONTENT_LENGTH") or "0")
+    if not (given.isascii() and given.isdecimal()):
+        return 0
+    return int(given) if len(given) <= 18 else 10**18
 
 
 def flag(request: Request, name: str) -> bool:

@@ -41,7 +41,7 @@ def number_of(node: Node) -> int:
 def uid_of(name: str | int, among: QuerySet[Node] | None = None) -> str:
     """The uid that a client means by a number or by the uid itself; the name as it is if no node has such a number."""
     text = str(name)
-    if text.isascii() and text.isdecimal() and FIRST_GIVEN_NUMBER <= int(text) < 2**62:
+    if text.isascii() and text.isdecimal() and len(text) <= 18 and int(text) >= FIRST_GIVEN_NUMBER:
         nodes = Node.objects.all() if among is None else among
         found = nodes.filter(pk=int(text) - FIRST_GIVEN_NUMBER).values_list("uid", flat=True).first()
         return found if found is not None else text

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from deployments.api import describe, parameters
 from deployments.api.base import ApiView, ClusterView, task_answer
+from deployments.api.formats import MOST_BYTES
 from deployments.api.paging import listed
 from deployments.api.rights import visible_clusters
 from deployments.api.shapes.clusters import AttributesSerializer, ClusterSerializer, RoleSerializer
@@ -82,6 +83,7 @@ class AttributesView(ClusterView):
     """The settings that people edit."""
 
     needs = {"GET": "view", "PUT": "operate", "PATCH": "operate"}
+    most_bytes = MOST_BYTES
 
     @describe.shows(AttributesSerializer)
     def get(self, request: Request, cluster_id: str) -> Response:

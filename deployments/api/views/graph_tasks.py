@@ -13,6 +13,7 @@ from deployments import queries
 from deployments.api import describe, parameters
 from deployments.api.base import ClusterView
 from deployments.api.errors import BadRequest
+from deployments.api.formats import MOST_BYTES
 from deployments.api.shapes.graphs import task_items
 from deployments.api.streams import streamed
 from deployments.api.views.releases import ReleaseView
@@ -43,6 +44,7 @@ class MergedTasksView(DeploymentTasksView):
     """The tasks of a cluster and its release in one."""
 
     needs = {"GET": "view", "PUT": "operate"}
+    most_bytes = MOST_BYTES
 
     @describe.shows(describe.TASKS, describe.GRAPH_TYPE, request=describe.TASKS)
     def put(self, request: Request, cluster_id: str) -> Response:
@@ -55,6 +57,7 @@ class ReleaseTasksView(ReleaseView):
     """The tasks of a release."""
 
     needs = {"GET": "view", "PUT": "admin"}
+    most_bytes = MOST_BYTES
 
     @describe.shows(describe.TASKS, describe.GRAPH_TYPE)
     def get(self, request: Request, release_id: str) -> Response:

@@ -12,6 +12,7 @@ from deployments import queries
 from deployments.api import describe, parameters
 from deployments.api.base import ApiView, ClusterView, find_cluster, task_answer
 from deployments.api.errors import BadRequest
+from deployments.api.formats import MOST_BYTES
 from deployments.api.paging import listed
 from deployments.api.rights import may, visible_clusters
 from deployments.api.shapes.graphs import GraphSerializer
@@ -56,6 +57,7 @@ class OwnGraphView(OwnGraphs, ApiView):
     """A graph of an owner."""
 
     needs = {"GET": "view", "POST": "operate", "PUT": "operate", "PATCH": "operate", "DELETE": "operate"}
+    most_bytes = MOST_BYTES
 
     @describe.shows(GraphSerializer)
     def get(self, request: Request, **address: str) -> Response:
@@ -149,6 +151,7 @@ class OneGraphView(ApiView):
     """A graph by its id. One of a release is everybody's to see, and an admin's of everything to change."""
 
     needs = {"GET": "view", "PUT": "operate", "PATCH": "operate", "DELETE": "operate"}
+    most_bytes = MOST_BYTES
 
     def cluster_of(self) -> Cluster | None:
         """The graph's cluster, if it belongs to one."""
@@ -214,7 +217,7 @@ def named_cluster(data: Any) -> Cluster | None:
         NotFound: there is none.
     """
     given = data.get("cluster") if isinstance(data, dict) else None
-    if isinstance(given, str) and given.isascii() and given.isdecimal():
+    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) <= 18:
         given = int(given)
     if not isinstance(given, int) or isinstance(given, bool) or not 0 < given < 2**62:
         raise BadRequest("cluster: must be the id of a cluster")

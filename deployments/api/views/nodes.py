@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from deployments.api import describe, parameters
 from deployments.api.base import ApiView, task_answer
 from deployments.api.errors import BadRequest
+from deployments.api.formats import MOST_BYTES
 from deployments.api.paging import listed
 from deployments.api.rights import sees_everything, visible_clusters
 from deployments.api.shapes.nodes import NodeSerializer
@@ -34,6 +35,7 @@ class NodesView(ApiView):
     """Nodes."""
 
     needs = {"GET": "view", "POST": "agent", "PUT": "operate", "DELETE": "admin"}
+    most_bytes = MOST_BYTES
 
     def cluster_of(self) -> Cluster | None:
         """The one cluster of all nodes that are to be changed; None if there are several."""
