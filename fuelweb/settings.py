@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "fuelweb.locked.SayWhoHasIt",
 ]
 
 # Graphs are as large as that in the admin too; what is larger is refused before it is read. Addresses of the API may take less.

@@ -16,6 +16,7 @@ from deployments.management.base import FuelwebCommand
 from deployments.services.clock import SystemClock
 from deployments.services.drain import DrainView, StillRunning, drain_view
 from deployments.services.lifecycle import find_cluster
+from deployments.services.standing import standing_of
 
 
 class Command(FuelwebCommand):
@@ -45,6 +46,8 @@ class Command(FuelwebCommand):
             console.print(f"[bold yellow]stopping[/] {since}: {view.waiting} task runs will not start.")
         else:
             console.print(f"Transaction {view.transaction.id} is not being stopped: {view.done} task runs done, {view.waiting} to go.")
+        if stands := standing_of(view.transaction.id):
+            console.print(Text(stands, style="yellow"))
         if not view.running:
             console.print("Nothing runs.")
             return

@@ -17,6 +17,7 @@ from deployments.management.base import FuelwebCommand, names
 from deployments.services import transactions
 from deployments.services.deployment_history import find_transaction, iso
 from deployments.services.lifecycle import find_cluster
+from deployments.services.standing import standing
 from history import queries as history
 from history.models import Transaction
 
@@ -67,6 +68,10 @@ class Command(FuelwebCommand):
             shown.add_row(*(Text(cell) for cell in _cells(record)))
         # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
         Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(shown)
+        why = standing() if any(record["status"] in ("pending", "running") for record in records) else {}
+        for record in records:
+            if record["id"] in why:
+                self.stdout.write(why[record["id"]])
 
 
 def _cells(record: dict[str, Any]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -16,15 +19,16 @@ from django.db import OperationalError, connection
 from django.test import Client
 from redis.exceptions import ResponseError
 
-from deployments.models import Cluster, Graph, Node
+from deployments.models import Cluster, Graph, Node, Release
 from deployments.services.explanation import why
+from deployments.services.orchestrator import Orchestrator
 from deployments.services.owned import OwnedTransaction
 from deployments.services.ownership import Keeper
 from deployments.services.planning import MOST_TRIES
 from deployments.services.standing import standing_of
 from history import recorder
 from history.models import Transaction
-from tests.integration.services.conftest import World
+from tests.integration.services.conftest import PATIENCE, World
 
 postgres = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks of rows")
 
@@ -162,6 +166,8 @@ def test_people_are_told_who_has_locked_it(world: World, settings: Any, client: 
         told = standing_of(two.first.id)
         assert told.startswith(f"Transaction {two.first.id} is locked in the database by pid {pid}, idle in transaction for ")
         assert told.endswith(" s, application psql.")
+        assert f"is locked in the database by pid {pid}" in _command("transactions", "list")
+        assert f"is locked in the database by pid {pid}" in _command("drain", "c")
         assert f"is locked in the database by pid {pid}" in why(two.first.id, "first/1")
         assert f"is locked in the database by pid {pid}" in client.get("/health").json()["transactions"]
     assert two.play_until(two.first) == "ready"
@@ -183,6 +189,17 @@ def test_a_stop_of_what_is_locked_is_refused_with_who_has_it(world: World, short
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
         assert answer.json()["message"].startswith(said)
     world.stop()
+
+
+@postgres
+def test_a_page_of_the_admin_says_who_has_locked_what_it_would_change(world: World, short_waits: None, admin_client: Client) -> None:
+    release = Release.objects.create(name="unused", version="1")
+    with session() as other:
+        other.execute("SELECT 1 FROM deployments_release FOR UPDATE")
+        time.sleep(1.1)
+        answer = admin_client.post(f"/admin/deployments/release/{release.id}/delete/", {"post": "yes"})
+        assert answer.status_code == 503
+        assert f"(pid {other.info.backend_pid}, idle in transaction for " in answer.content.decode()
 
 
 @postgres
@@ -211,6 +228,12 @@ def test_a_locked_sqlite_is_waited_for_and_told(world: World, settings: Any) -> 
         cursor.execute("PRAGMA busy_timeout = 20000")
     assert two.play_until(two.other) == "ready"
     assert two.play_until(two.first) == "ready"
+
+
+def _command(*arguments: str) -> str:
+    said = io.StringIO()
+    call_command(*arguments, stdout=said)
+    return " ".join(said.getvalue().split())
 
 
 @contextmanager
@@ -254,6 +277,31 @@ def test_what_can_t_be_taken_keeps_no_other_from_being_taken(world: World, monke
         patched.setattr(recorder, "take", failing)
         assert two.play_until(two.other) == "ready"
     assert two.play_until(two.first) == "ready"
+
+
+def test_a_loop_that_stands_leaves_the_others_to_another_orchestrator(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = Two(world)
+    stuck = Orchestrator(replace(world.tools, owner="stuck", patience=replace(PATIENCE, ownership=1.0)))
+    step, goes_on, stands = OwnedTransaction.step, threading.Event(), threading.Event()
+
+    def standing(self: OwnedTransaction) -> bool:
+        if threading.current_thread() is thread and self.id == two.first.id:
+            stands.set()
+            goes_on.wait(120)
+        return step(self)
+
+    monkeypatch.setattr(OwnedTransaction, "step", standing)
+    thread = threading.Thread(target=stuck.run)
+    thread.start()
+    try:
+        assert stands.wait(60)
+        assert Transaction.objects.get(id=two.other.id).owner == "stuck"
+        assert two.play_until(two.other) == "ready"
+        assert two.play_until(two.first) == "ready"
+    finally:
+        goes_on.set()
+        stuck.leave()
+        thread.join(60)
 
 
 def test_what_is_not_stepped_through_is_given_up(world: World) -> None:
