@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rest_framework.request import Request
@@ -113,3 +114,14 @@ def whole(text: str, complaint: str = "") -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 18:
         return int(text)
     raise BadRequest(complaint or f'Cannot convert "{text[:50]}" to int')
+
+
+def refuse_strange(data: Mapping[str, Any], known: Collection[str], shown: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Refuse keys of a body that would change nothing; what is sent back as it was shown passes.
+
+    Raises:
+        BadRequest: names them.
+    """
+    strange = sorted(key for key, value in data.items() if key not in known and not (key in shown and shown[key] == value))
+    if strange:
+        raise BadRequest(f"{', '.join(strange)[:500]}: can't be set here; what can be is {', '.join(sorted(known))}.")

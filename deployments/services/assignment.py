@@ -82,6 +82,8 @@ def _read(wanted: Sequence[Mapping[str, Any]], *, with_roles: bool) -> dict[str,
         name = entry.get("id") if isinstance(entry, Mapping) else None
         if not isinstance(name, str | int) or isinstance(name, bool):
             raise InvalidData("The body must be a list like [{id: 5, roles: [compute]}].")
+        if strange := sorted(str(key) for key in entry if key not in ("id", "roles")):
+            raise InvalidData(f"{', '.join(strange)[:500]}: node {name} is given roles here, by `id` and `roles`, and nothing else.")
         names = entry.get("roles", [])
         if not isinstance(names, list) or not all(isinstance(role, str) and role for role in names):
             raise InvalidData(f"The roles of node {name} must be a list of names.")

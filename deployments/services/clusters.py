@@ -14,6 +14,7 @@ from deployments.models import Cluster, Node, Release
 from deployments.services.clock import Clock
 from deployments.services.errors import Conflict, Forbidden, NotFound
 from deployments.services.statuses import set_free
+from deployments.services.task_deploy import told_by
 from history import queries as history
 from history import recorder
 from history.models import Transaction
@@ -29,7 +30,8 @@ def is_locked(cluster: Cluster) -> bool:
 
 
 def create(data: Mapping[str, Any], version: str) -> Cluster:
-    """Make a cluster, with its release's settings; `nodes` are node ids, for whoever assigns them. Unknown keys are ignored (Nailgun).
+    """Make a cluster, with its release's settings; `nodes` are node ids, for whoever assigns them. What the settings say of task based
+    deployment counts unless the data says it too.
 
     Raises:
         InvalidData: the release or a field is not as it must be.
@@ -41,7 +43,10 @@ def create(data: Mapping[str, Any], version: str) -> Cluster:
     if not values.get("name"):
         raise InvalidData("name: a cluster needs one")
     values |= _fixed(data)
-    values |= {"settings": defaults(release), "fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
+    settings = defaults(release)
+    if (flag := told_by(settings)) is not None:
+        values.setdefault("task_based_deployment", flag)
+    values |= {"settings": settings, "fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
     try:
         with database.atomic():
             return Cluster.objects.create(release=release, **values)
@@ -54,6 +59,7 @@ def update(cluster: Cluster, data: Mapping[str, Any]) -> Cluster:
 
     Raises:
         InvalidData: a field is not as it must be, or can't be changed.
+        Forbidden: how it is deployed is to be changed while it is.
         Conflict: the name is taken.
     """
     if data.get("net_provider", cluster.net_provider) != cluster.net_provider:
@@ -61,6 +67,8 @@ def update(cluster: Cluster, data: Mapping[str, Any]) -> Cluster:
     if data.get("release_id", cluster.release_id) != cluster.release_id:
         raise InvalidData("Changing the release of an environment is prohibited")
     values = _values(data)
+    if values.get("task_based_deployment", cluster.task_based_deployment) != cluster.task_based_deployment and is_locked(cluster):
+        raise Forbidden("task_based_deployment can't be changed while the environment is being deployed: wait for its end, or stop it.")
     try:
         with database.atomic():
             Cluster.objects.filter(pk=cluster.pk).update(**values)
@@ -126,7 +134,8 @@ def defaults(release: Release) -> dict[str, Any]:
 
 
 def change_settings(cluster: Cluster, data: Mapping[str, Any], *, whole: bool, force: bool) -> Cluster:
-    """Change the settings: all sections that are given (`whole`), or single fields, leaving the others.
+    """Change the settings: all sections that are given (`whole`), or single fields, leaving the others. The field `task_deploy` of the
+    section `common` sets the cluster's flag of that meaning.
 
     Raises:
         InvalidData: it is no `{editable: {section: {…}}}`.
@@ -140,9 +149,12 @@ def change_settings(cluster: Cluster, data: Mapping[str, Any], *, whole: bool, f
     if is_locked(cluster) and not force:
         names = ", ".join(editable) or "s"
         raise Forbidden(f"Environment attribute '{names}' couldn't be changed after or during deployment.")
+    flag = told_by(editable)
+    values = {} if flag is None else {"task_based_deployment": flag}
     with database.atomic():
         now = Cluster.objects.select_for_update().get(pk=cluster.pk)
-        Cluster.objects.filter(pk=cluster.pk).update(settings={**now.settings, **editable} if whole else united(now.settings, editable))
+        settings = {**now.settings, **editable} if whole else united(now.settings, editable)
+        Cluster.objects.filter(pk=cluster.pk).update(settings=settings, **values)
     cluster.refresh_from_db()
     return cluster
 
@@ -198,6 +210,10 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         if data["mode"] not in _MODES:
             raise InvalidData(f"mode: must be one of {', '.join(_MODES)}")
         values["mode"] = data["mode"]
+    if "task_based_deployment" in data:
+        if not isinstance(data["task_based_deployment"], bool):
+            raise InvalidData("task_based_deployment: must be true or false")
+        values["task_based_deployment"] = data["task_based_deployment"]
     if "ui_settings" in data:
         if not isinstance(data["ui_settings"], dict):
             raise InvalidData("ui_settings: must be a mapping")

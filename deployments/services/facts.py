@@ -13,6 +13,7 @@ from deployments.core.planning.roles import assign_tags
 from deployments.core.planning.settings_facts import settings_facts, united
 from deployments.core.time_limit import Limit, no_limit
 from deployments.models import Cluster, Node
+from deployments.services.task_deploy import settings_for_graphs
 from history import queries as history
 
 DEPLOYABLE = ("provisioned", "deploying", "ready", "stopped", "error")
@@ -95,7 +96,7 @@ def cluster_facts(
         fresh |= {MASTER_NODE, SYNC_NODE}
     remembering = {node.uid for node in nodes} | {MASTER_NODE}
     old = _past(cluster, remembering if whole_past else remembering - fresh)
-    return ClusterFacts(common=united(cluster.common, settings_facts(cluster.settings)), nodes=facts, old=old, fresh=fresh)
+    return ClusterFacts(common=united(cluster.common, settings_facts(settings_for_graphs(cluster))), nodes=facts, old=old, fresh=fresh)
 
 
 def deployment_info(facts: ClusterFacts) -> dict[str, Any]:

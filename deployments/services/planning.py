@@ -20,6 +20,7 @@ from deployments.services.facts import deployment_info
 from deployments.services.ownership import Keeper, give_back
 from deployments.services.plan_token import plan_digest
 from deployments.services.plans import Made, PlanOptions
+from deployments.services.task_deploy import settings_for_graphs
 from deployments.services.tools import Tools
 from history import queries as history
 from history import recorder
@@ -92,7 +93,7 @@ def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tool
     _check_failures(parent, child, made.plan)
     graph, facts = made.graph, made.facts
     snapshots: dict[str, Any] = {
-        "plan": made.plan.to_data(), "tasks": graph.tasks, "settings": {"editable": cluster.settings},
+        "plan": made.plan.to_data(), "tasks": graph.tasks, "settings": {"editable": settings_for_graphs(cluster)},
         "deployment_info": deployment_info(facts), "network_configuration": facts.common.get("network_metadata", {}),
     }  # fmt: skip
     callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}

@@ -21,6 +21,7 @@ class ClusterSerializer(serializers.Serializer[Cluster]):
     status = serializers.CharField()
     ui_settings = Mapping()
     is_customized = serializers.BooleanField()
+    task_based_deployment = serializers.BooleanField()
     net_provider = serializers.CharField()
     release_id = serializers.IntegerField()
     fuel_version = serializers.CharField()

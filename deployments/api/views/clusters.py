@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,8 +13,10 @@ from deployments.api.rights import visible_clusters
 from deployments.api.shapes.clusters import AttributesSerializer, ClusterSerializer, RoleSerializer
 from deployments.api.shapes.releases import role_items
 from deployments.api.views.version import RELEASE
+from deployments.models import Cluster
 from deployments.services import assignment, clusters
 from deployments.services.clock import SystemClock
+from deployments.services.task_deploy import shown_settings
 
 _CLUSTER = {
     "type": "object",
@@ -24,8 +24,13 @@ _CLUSTER = {
         "name": {"type": "string"}, "release_id": {"type": "integer"}, "mode": {"type": "string"},
         "nodes": {"type": "array", "items": {"type": "integer"}}, "ui_settings": describe.ANY_MAPPING,
         "net_provider": {"type": "string"}, "components": {"type": "array", "items": {"type": "string"}},
+        "task_based_deployment": {"type": "boolean"},
     },
 }  # fmt: skip
+_CHANGEABLE = ("name", "mode", "ui_settings", "net_provider", "release_id", "task_based_deployment")
+"""`net_provider` and `release_id` can be said again, not changed."""
+_NEW = (*_CHANGEABLE, "release", "nodes", "components", "tasks", "net_segment_type")
+"""The last two are sent by Fuel's client, and mean nothing."""
 _ASSIGNMENT = {
     "type": "array",
     "items": {
@@ -50,7 +55,9 @@ class ClustersView(ApiView):
     @describe.shows(ClusterSerializer, status=201, request=_CLUSTER)
     def post(self, request: Request) -> Response:
         """Make a cluster; `nodes` join it."""
-        return Response(ClusterSerializer(assignment.create_cluster(self.body(), RELEASE)).data, status=201)
+        data = self.body()
+        parameters.refuse_strange(data, _NEW)
+        return Response(ClusterSerializer(assignment.create_cluster(data, RELEASE)).data, status=201)
 
 
 class OneClusterView(ClusterView):
@@ -66,7 +73,9 @@ class OneClusterView(ClusterView):
     @describe.shows(ClusterSerializer, request=_CLUSTER)
     def put(self, request: Request, cluster_id: str) -> Response:
         """Change what is given."""
-        return Response(ClusterSerializer(clusters.update(self.cluster_of(), self.body())).data)
+        cluster, data = self.cluster_of(), self.body()
+        parameters.refuse_strange(data, _CHANGEABLE, ClusterSerializer(cluster).data)
+        return Response(ClusterSerializer(clusters.update(cluster, data)).data)
 
     @describe.shows(ClusterSerializer, request=_CLUSTER)
     def patch(self, request: Request, cluster_id: str) -> Response:
@@ -88,7 +97,7 @@ class AttributesView(ClusterView):
     @describe.shows(AttributesSerializer)
     def get(self, request: Request, cluster_id: str) -> Response:
         """The settings."""
-        return _attributes(self.cluster_of().settings)
+        return _attributes(self.cluster_of())
 
     @describe.shows(AttributesSerializer, describe.FORCE, request=describe.ANY_MAPPING)
     def put(self, request: Request, cluster_id: str) -> Response:
@@ -101,8 +110,9 @@ class AttributesView(ClusterView):
         return self._change(whole=False)
 
     def _change(self, *, whole: bool) -> Response:
-        force = parameters.flag(self.request, "force")
-        return _attributes(clusters.change_settings(self.cluster_of(), self.body(), whole=whole, force=force).settings)
+        force, data = parameters.flag(self.request, "force"), self.body()
+        parameters.refuse_strange(data, ("editable", "generated"))
+        return _attributes(clusters.change_settings(self.cluster_of(), data, whole=whole, force=force))
 
 
 class DefaultAttributesView(ClusterView):
@@ -113,14 +123,14 @@ class DefaultAttributesView(ClusterView):
     @describe.shows(AttributesSerializer)
     def get(self, request: Request, cluster_id: str) -> Response:
         """The settings of a new cluster of this release."""
-        return _attributes(clusters.defaults(self.cluster_of().release))
+        return Response({"editable": clusters.defaults(self.cluster_of().release)})
 
     @describe.shows(AttributesSerializer, describe.FORCE)
     def put(self, request: Request, cluster_id: str) -> Response:
         """Go back to them."""
         cluster, force = self.cluster_of(), parameters.flag(request, "force")
         data = {"editable": clusters.defaults(cluster.release)}
-        return _attributes(clusters.change_settings(cluster, data, whole=True, force=force).settings)
+        return _attributes(clusters.change_settings(cluster, data, whole=True, force=force))
 
 
 class DeployedAttributesView(ClusterView):
@@ -169,5 +179,5 @@ class ClusterRolesView(ClusterView):
         return Response(role_items(self.cluster_of().release))
 
 
-def _attributes(settings: dict[str, Any]) -> Response:
-    return Response({"editable": settings})
+def _attributes(cluster: Cluster) -> Response:
+    return Response({"editable": shown_settings(cluster)})

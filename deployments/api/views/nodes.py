@@ -31,6 +31,11 @@ NODE = {
 }  # fmt: skip
 
 
+_CHANGEABLE = (*NODE["properties"], "id", "uid", "cluster", "cluster_id", "error_type", "os_platform", "manufacturer", "kernel_params")  # type: ignore[misc]
+_SAID_BY_MACHINES = ("is_agent", "agent_checksum", "timestamp", "platform_name", "agent_version")
+"""Sent by Fuel's agents beside what is kept of them."""
+
+
 class NodesView(ApiView):
     """Nodes."""
 
@@ -64,7 +69,7 @@ class NodesView(ApiView):
     @describe.shows(NodeSerializer(many=True), request={"type": "array", "items": NODE})
     def put(self, request: Request) -> Response:
         """Change several nodes, all or none: each entry has an `id` or a `mac`."""
-        return Response(NodeSerializer(nodes.update_several(self._meant(), self._entries()), many=True).data)
+        return Response(NodeSerializer(nodes.update_several(self._changed(), self._entries()), many=True).data)
 
     @describe.starts(describe.query("ids", "Ids of nodes, joined by commas."))
     def delete(self, request: Request) -> Response:
@@ -73,6 +78,12 @@ class NodesView(ApiView):
         if not found:
             raise BadRequest("Name the nodes to delete: ?ids=1,2")
         return task_answer(nodes.delete(found, actor=self.actor, reason=self.reason, clock=SystemClock()))
+
+    def _changed(self) -> list[Node]:
+        found = self._meant()
+        for node, data in zip(found, self._entries(), strict=True):
+            check_keys(node, data)
+        return found
 
     def _meant(self) -> list[Node]:
         if self.request.method == "DELETE":
@@ -118,7 +129,9 @@ class OneNodeView(NodeView):
     @describe.shows(NodeSerializer, request=NODE)
     def put(self, request: Request, node_id: str) -> Response:
         """Change what is given."""
-        return Response(NodeSerializer(nodes.update(self.node(), self.body())).data)
+        node, data = self.node(), self.body()
+        check_keys(node, data)
+        return Response(NodeSerializer(nodes.update(node, data)).data)
 
     @describe.shows(NodeSerializer, request=NODE)
     def patch(self, request: Request, node_id: str) -> Response:
@@ -144,6 +157,16 @@ class AgentView(ApiView):
     def put(self, request: Request) -> Response:
         """A sign of life; the node is known by its `mac` (or its `id`)."""
         return Response({"id": nodes.number_of(nodes.heard_of(self.body()))})
+
+
+def check_keys(node: Node, data: dict[str, Any]) -> None:
+    """Keys that would change nothing are refused, but for those that Fuel's agents send.
+
+    Raises:
+        BadRequest: names them.
+    """
+    said = {key: value for key, value in data.items() if key not in _SAID_BY_MACHINES}
+    parameters.refuse_strange(said, _CHANGEABLE, NodeSerializer(node).data)
 
 
 def announced(data: Any) -> str | None:

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deployments.api import describe
+from deployments.api import describe, parameters
 from deployments.api.base import ApiView
 from deployments.api.errors import BadRequest
 from deployments.api.paging import listed
@@ -51,7 +51,9 @@ class OneNotificationView(ApiView):
     @describe.shows(NotificationSerializer, request=describe.ANY_MAPPING)
     def put(self, request: Request, notification_id: str) -> Response:
         """Mark it as read or unread."""
-        row, status = self._notification(), self.body().get("status")
+        row, data = self._notification(), self.body()
+        parameters.refuse_strange(data, ("status",), NotificationSerializer(row).data)
+        status = data.get("status")
         if status not in STATUSES:
             raise BadRequest(f"status: must be one of {', '.join(STATUSES)}")
         row.status = status
