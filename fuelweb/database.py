@@ -63,7 +63,7 @@ def _timeouts(role: str, ownership: float) -> dict[str, int]:
     """PostgreSQL's settings in milliseconds."""
     timeouts = {
         # An orchestrator has others to step through meanwhile.
-        "lock_timeout": ownership / (20 if role == "orchestrator" else 5),
+        "lock_timeout": ownership / (20 if role == "orchestrator" else 2),
         # A commit whose process is frozen or cut off is undone by the server, and its rows are free.
         "idle_in_transaction_session_timeout": ownership,
         "tcp_user_timeout": ownership,

@@ -46,7 +46,7 @@ def _transactions() -> str:
     try:
         return " ".join(standing().values()) or "ok"
     except DatabaseError:
-        return "the database does not answer"
+        return "they can't be read now"
 
 
 def _redis() -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from history import holders, recorder
+from deployments.services.given_up import given_up
+from history import recorder
 
 WAIT = 5
 """Seconds after which it makes sense to try again."""
@@ -22,8 +23,8 @@ class SayWhoHasIt:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """503 where the database gave up waiting for a lock."""
+        """503 where the database gave up, for a lock or for the time it took."""
         if not recorder.is_patience_over(error):
             return None
         headers = {"Retry-After": str(WAIT)}
-        return HttpResponse(holders.locked_sentence(), status=503, content_type="text/plain; charset=utf-8", headers=headers)
+        return HttpResponse(given_up(error), status=503, content_type="text/plain; charset=utf-8", headers=headers)

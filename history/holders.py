@@ -75,13 +75,6 @@ def longest_holder(longer_than: float) -> Holder | None:
     return _holder(*rows[0]) if rows else None
 
 
-def locked_sentence() -> str:
-    """What to tell somebody whose request was given up because others have locked what it would change."""
-    holder = longest_holder(1.0)
-    by = f" ({holder})" if holder else ""
-    return f"Another session has locked in the database what this would change{by}, and nothing was changed: try again in a moment."
-
-
 def _holder(pid: int | None, state: str | None, application: str | None, open_for: object, as_it_is_for: object) -> Holder:
     seconds = [None if told is None else float(str(told)) for told in (open_for, as_it_is_for)]
     return Holder(pid, state or "", application or "", *seconds)

@@ -15,7 +15,8 @@ from rest_framework.views import set_rollback
 from deployments.core.errors import FuelwebError
 from deployments.services.apart import Unavailable
 from deployments.services.errors import Conflict, Forbidden, NotFound
-from history import holders, recorder
+from deployments.services.given_up import given_up
+from history import recorder
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         if isinstance(error, kind):
             return answer(str(error) or "Not found", status, wait=_WAIT if status == 503 else None)
     if recorder.is_patience_over(error):
-        return answer(holders.locked_sentence(), 503, wait=_WAIT)
+        return answer(given_up(error), 503, wait=_WAIT)
     logger.error("%s failed", context.get("request"), exc_info=error)
     return answer("The server could not carry this out; its log says why.", 500)
 

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from deployments.core.errors import FuelwebError
-from history import holders, recorder
+from deployments.services.given_up import given_up
+from history import recorder
 
 NOT_PREPARED = "The database is not prepared: run script/server (or manage.py prepare) first."
 _UNPREPARED_SIGNS = ("no such table", "no such column", "unable to open database file", "does not exist")
@@ -45,7 +46,7 @@ class FuelwebCommand(BaseCommand):
         except UnicodeEncodeError as error:
             raise CommandError(f"There are bytes that are no text, and nothing was changed: use UTF-8 ({error.reason}).") from error
         except recorder.RowLocked as error:
-            raise CommandError(holders.locked_sentence()) from error
+            raise CommandError(given_up(error)) from error
         except (DatabaseError, InterfaceError) as error:
             raise CommandError(_about_database(error)) from error
 
@@ -71,7 +72,7 @@ def names(listed: str | None, what: str) -> list[str] | None:
 def _about_database(error: Exception) -> str:
     said = " ".join(str(error).split())
     if recorder.is_patience_over(error):
-        return holders.locked_sentence()
+        return given_up(error)
     if any(sign in said for sign in _UNPREPARED_SIGNS):
         return NOT_PREPARED
     if isinstance(error, OperationalError | InterfaceError):

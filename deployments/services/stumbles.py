@@ -45,7 +45,7 @@ class Stumbles:
         stumble.pause = pause_after(stumble.count, seconds, at_a_lock=waited)
         stumble.next_try = now + stumble.pause
         if stumble.count >= SAID_FROM:
-            recorder.say(transaction_id, epoch, _locked(stumble.count) if waited else _mistaken(error, stumble.count))
+            recorder.say(transaction_id, epoch, _held_up(error, stumble.count) if waited else _mistaken(error, stumble.count))
 
     def may_try(self, transaction_id: int, now: float) -> bool:
         """Whether it is time to take it again."""
@@ -72,8 +72,11 @@ def _mistaken(error: Exception, count: int) -> str:
     )
 
 
-def _locked(count: int) -> str:
-    """An error of a timeout does not tell whose lock it is; whoever has had one of ours the longest is asked for."""
-    holder = holders.longest_holder(1.0)
-    by = f" ({holder})" if holder else ""
-    return f"It waits for rows that another session has locked in the database{by}. It has been tried {count} times, and goes on by itself."
+def _held_up(error: Exception, count: int) -> str:
+    if recorder.is_too_slow(error):
+        why = "The database takes too long to answer it (statement_timeout)"
+    else:
+        # The error does not tell whose lock it is; whoever has had one of ours the longest is named.
+        holder = holders.longest_holder(1.0)
+        why = "It waits for rows that another session has locked in the database" + (f" ({holder})" if holder else "")
+    return f"{why}. It has been tried {count} times, and goes on by itself."

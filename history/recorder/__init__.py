@@ -1,7 +1,7 @@
 """The one door through which history is written."""
 
 from history.recorder.ledger import Ledger, OwnershipLost, RowMoved, RunRow, load_rows
-from history.recorder.locking import RowLocked, is_patience_over, lock_unless_held
+from history.recorder.locking import RowLocked, is_patience_over, is_too_slow, lock_unless_held
 from history.recorder.ownership import release, renew, say, take, unowned
 from history.recorder.planned import PlannedRun, count_try, discard_plan, forget_try, mark_sent, record_plan
 from history.recorder.requests import (
@@ -17,7 +17,7 @@ from history.recorder.requests import (
 
 __all__ = [
     "AlreadyOpen", "Ledger", "NothingUnderWay", "OwnershipLost", "PlannedRun", "Request", "RowLocked",
-    "RowMoved", "RunRow", "close_requests", "count_try", "discard_plan", "forget_try", "is_patience_over", "load_rows",
+    "RowMoved", "RunRow", "close_requests", "count_try", "discard_plan", "forget_try", "is_patience_over", "is_too_slow", "load_rows",
     "lock_unless_held", "mark_deleted", "mark_sent", "note_done", "open_request", "open_stop",
     "record_plan", "release", "renew", "say", "take", "unowned",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from history.models import Transaction
 
 _TABLE = Transaction._meta.db_table
-_LOCK_NOT_AVAILABLE, _QUERY_CANCELED = "55P03", "57014"
+_LOCK_NOT_AVAILABLE, _DEADLOCK, _QUERY_CANCELED = "55P03", "40P01", "57014"
 _SQLITE_BUSY = 5
 
 
@@ -39,9 +39,12 @@ def is_patience_over(error: BaseException) -> bool:
     """Whether the database gave up waiting for a lock, or for a statement to end; the connection is as good as before."""
     if isinstance(error, RowLocked):
         return True
-    cause = error.__cause__
-    if not isinstance(error, OperationalError) or cause is None:
+    if not isinstance(error, OperationalError):
         return False
-    if getattr(cause, "sqlstate", None) in (_LOCK_NOT_AVAILABLE, _QUERY_CANCELED):
-        return True
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == _SQLITE_BUSY
+    state, code = getattr(error.__cause__, "sqlstate", ""), getattr(error.__cause__, "sqlite_errorcode", 0)
+    return state in (_LOCK_NOT_AVAILABLE, _DEADLOCK, _QUERY_CANCELED) or code & 0xFF == _SQLITE_BUSY
+
+
+def is_too_slow(error: BaseException) -> bool:
+    """Whether it was no lock: the statement itself took longer than `statement_timeout`."""
+    return getattr(error.__cause__, "sqlstate", "") == _QUERY_CANCELED

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.clock import Actor, Simulation
 
 KIND = "row held"
-LOCK_TIMEOUTS = {"orchestrator": 0.3, "planner": 1.2, "operator": 1.2}
+LOCK_TIMEOUTS = {"orchestrator": 0.3, "planner": 3.0, "operator": 3.0}
 """Seconds, by process: as the settings make them of the ownership period."""
 ROWS = {
     "history_transaction": "SELECT id FROM history_transaction WHERE status IN ('pending', 'running')",

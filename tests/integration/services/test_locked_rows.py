@@ -21,6 +21,7 @@ from redis.exceptions import ResponseError
 
 from deployments.models import Cluster, Graph, Node, Release
 from deployments.services.explanation import why
+from deployments.services.given_up import given_up
 from deployments.services.orchestrator import Orchestrator
 from deployments.services.owned import OwnedTransaction
 from deployments.services.ownership import Keeper
@@ -150,7 +151,7 @@ def test_sessions_are_opened_with_timeouts(db: None) -> None:
     with connection.cursor() as cursor:
         told = {name: cursor.execute(f"SHOW {name}").fetchone()[0] for name in names}
     assert told == {
-        "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s", "statement_timeout": "30s", "application_name": "fuelweb web",
+        "lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "statement_timeout": "30s", "application_name": "fuelweb web",
     }  # fmt: skip
 
 
@@ -189,6 +190,17 @@ def test_a_stop_of_what_is_locked_is_refused_with_who_has_it(world: World, short
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
         assert answer.json()["message"].startswith(said)
     world.stop()
+
+
+@postgres
+def test_what_takes_too_long_is_not_taken_for_a_lock(transactional_db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(OperationalError) as slow:
+            cursor.execute("SELECT pg_sleep(60)")
+        cursor.execute("RESET statement_timeout")
+    assert recorder.is_patience_over(slow.value)
+    assert given_up(slow.value).startswith("The database took longer for this than it may (statement_timeout)")
 
 
 @postgres
