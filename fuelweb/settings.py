@@ -161,7 +161,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": [
         "deployments.api.formats.Json",
         "deployments.api.formats.Yaml",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "deployments.api.pages.Page",
     ],
     "DEFAULT_PARSER_CLASSES": ["deployments.api.formats.JsonBody", "deployments.api.formats.YamlBody"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "deployments.api.formats.Negotiation",

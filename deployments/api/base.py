@@ -38,6 +38,8 @@ class ApiView(APIView):
         return None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Without it the answer's format can't be chosen, and what is refused here would come as JSON to browsers too.
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         parameters.check_text(request)
         parameters.check_size(request, self.most_bytes)
         if not hasattr(self, (request.method or "").lower()):

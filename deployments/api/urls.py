@@ -21,6 +21,7 @@ from deployments.api.views import (
     version,
 )
 from deployments.api.views.missing import MissingView
+from deployments.api.views.root import RootView
 from deployments.services.graph_changes import LEVELS
 
 CLUSTER, TRANSACTION = r"clusters/(?P<cluster_id>[0-9]{1,18})", r"transactions/(?P<transaction_id>[0-9]{1,18})"
@@ -118,6 +119,7 @@ OTHERS = [
 VERSION_1 = [*OTHERS, *RELEASES, *CLUSTERS, *GRAPHS, *NODES, *TRANSACTIONS, *TASKS]
 
 urlpatterns = [
+    re_path(r"^(?:v1/?)?$", RootView.as_view()),
     re_path(r"^v1/", include(VERSION_1)),
     # The addresses that the specification of the history names; its items have keys of their own.
     at(f"{TRANSACTION}/deployment_history", history.SpecifiedHistoryView),
