@@ -7,7 +7,8 @@ import threading
 import time
 from datetime import timedelta
 
-from django.db import DatabaseError, DataError, connection
+from django.db import DataError, connection
+from django.db import Error as AnyDatabaseError
 from redis.exceptions import RedisError
 
 from deployments import queries
@@ -83,7 +84,7 @@ class Orchestrator:
                 return True
             self.round()
             self._work.wait(self._pause())
-        except (DatabaseError, RedisError, OSError) as error:
+        except (AnyDatabaseError, RedisError, OSError) as error:
             logger.warning("Trying again in a second: %s", str(error).strip())
             connection.close()
             self._work.wait(1.0)
@@ -97,7 +98,7 @@ class Orchestrator:
         """Look at the timers, then take one step of each transaction. What goes wrong with one keeps no other waiting.
 
         Raises:
-            DatabaseError, RedisError, OSError: database or Redis are gone; what was under way will be read anew.
+            AnyDatabaseError, RedisError, OSError: database or Redis are gone; what was under way will be read anew.
         """
         self._timers()
         self._step_all()
@@ -151,11 +152,11 @@ class Orchestrator:
         """Memory and database may differ now: everything is to be read anew, as a new owner would. The others go on.
 
         Raises:
-            DatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
+            AnyDatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
         """
         if recorder.is_patience_over(error):
             logger.info("Transaction %s has to wait: %s", transaction_id, " ".join(str(error).split()))
-        elif isinstance(error, (DatabaseError, RedisError, OSError)):
+        elif isinstance(error, (AnyDatabaseError, RedisError, OSError)):
             logger.warning("Transaction %s: %s", transaction_id, " ".join(str(error).split()))
         else:
             logger.error("Transaction %s: it is read anew.", transaction_id, exc_info=error)
@@ -169,7 +170,7 @@ class Orchestrator:
             return
         try:
             self._stumbles.note(transaction_id, epoch, error, now, seconds)
-        except (recorder.RowLocked, DatabaseError) as unheard:
+        except (recorder.RowLocked, AnyDatabaseError) as unheard:
             logger.warning("Transaction %s: people can't be told: %s", transaction_id, unheard)
 
     def _timers(self) -> None:
@@ -219,7 +220,7 @@ class Orchestrator:
         """It is nobody's now, or lapses; the others are looked at all the same.
 
         Raises:
-            DatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
+            AnyDatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
         """
         level = logging.INFO if recorder.is_patience_over(error) else logging.WARNING
         logger.log(level, "Transaction %s can't be taken now: %s", transaction_id, " ".join(str(error).split()) or type(error).__name__)

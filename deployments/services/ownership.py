@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 
 from history import recorder
 
@@ -76,7 +77,7 @@ class Keeper:
             try:
                 if not recorder.renew(transaction_id, epoch, self._seconds):
                     self.drop(transaction_id)
-            except (recorder.RowLocked, DatabaseError) as error:
+            except (recorder.RowLocked, AnyDatabaseError) as error:
                 if recorder.is_patience_over(error):
                     renewed = False
                     continue
@@ -102,7 +103,7 @@ def give_back(transaction_id: int, epoch: int) -> bool:
     """Let another have the transaction at once; False if its row is locked, so that it is to be tried again (or its ownership lapses)."""
     try:
         recorder.release(transaction_id, epoch)
-    except (recorder.RowLocked, DatabaseError) as error:
+    except (recorder.RowLocked, AnyDatabaseError) as error:
         if not recorder.is_patience_over(error):
             raise
         return False

@@ -56,12 +56,15 @@ def take(transaction_id: int, owner: str, seconds: float) -> int | None:
 
 
 def renew(transaction_id: int, epoch: int, seconds: float) -> bool:
-    """Stay the owner; False if the epoch is no longer this one's.
+    """Stay the owner; False if the epoch is no longer this one's, or the transaction was given back.
 
     Raises:
         RowLocked: it was not renewed. (It may be the owner's own commit that has the row just now.)
     """
-    return _set(transaction_id, epoch, owner_until=Now() + timedelta(seconds=seconds))
+    with database.atomic():
+        lock_unless_held(transaction_id)
+        # Whoever renews may not know yet that another thread of his has given it back.
+        return bool(_held(transaction_id, epoch).exclude(owner="").update(owner_until=Now() + timedelta(seconds=seconds)))
 
 
 def release(transaction_id: int, epoch: int) -> None:
@@ -82,7 +85,11 @@ def say(transaction_id: int, epoch: int, message: str) -> None:
     _set(transaction_id, epoch, message=message)
 
 
-def _set(transaction_id: int, epoch: int, **values: Any) -> bool:
+def _set(transaction_id: int, epoch: int, **values: Any) -> None:
     with database.atomic():
         lock_unless_held(transaction_id)
-        return bool(Transaction.objects.filter(id=transaction_id, owner_epoch=epoch, status__in=UNFINISHED).update(**values))
+        _held(transaction_id, epoch).update(**values)
+
+
+def _held(transaction_id: int, epoch: int) -> QuerySet[Transaction]:
+    return Transaction.objects.filter(id=transaction_id, owner_epoch=epoch, status__in=UNFINISHED)

@@ -12,14 +12,14 @@ from deployments.services.standing import standing_of
 from history import queries as history
 from history.models import Transaction
 from tests.benchmarks.stage import stage, wait_for
-from tests.benchmarks.troubles import TROUBLES, Scene
+from tests.benchmarks.troubles import ON_POSTGRES, TROUBLES, Scene
 
 NODES, TASKS, SECONDS = 2, 15, 0.5
 """30 runs of half a second."""
 PATIENCE = 300.0
 
 
-def bystander(seconds: float, only: list[str] | None = None) -> list[dict[str, Any]]:
+def bystander(seconds: float) -> list[dict[str, Any]]:
     """The bystander's runs a second alone, and while each trouble lasts (so many seconds)."""
     with stage() as system:
         scene = Scene(system)
@@ -27,7 +27,7 @@ def bystander(seconds: float, only: list[str] | None = None) -> list[dict[str, A
         _deployed(scene, cluster)
         rows = []
         for name, trouble in TROUBLES.items():
-            if only and name not in only:
+            if name in ON_POSTGRES and connection.vendor != "postgresql":
                 continue
             alone = _speed(scene, cluster, 2 * NODES * TASKS * SECONDS)
             with trouble(scene) as parent:

@@ -58,13 +58,29 @@ def locked_row(scene: Scene) -> Iterator[Transaction]:
     """A session has changed the transaction's row and does not commit."""
     parent = scene.deploy(scene.cluster("locked", 2, 40), 0.5)
     scene.until_it_runs(parent)
+    with _session("UPDATE history_transaction SET progress = progress WHERE id = %s", parent.id):
+        yield parent
+
+
+@contextmanager
+def locked_runs(scene: Scene) -> Iterator[Transaction]:
+    """A session has locked the transaction's task runs: that is seen only when something is written there."""
+    parent = scene.deploy(scene.cluster("runs-locked", 2, 40), 0.5)
+    scene.until_it_runs(parent)
+    child = Transaction.objects.get(parent=parent)
+    with _session("SELECT 1 FROM history_taskrun WHERE transaction_id = %s FOR UPDATE", child.id):
+        yield parent
+
+
+@contextmanager
+def _session(sql: str, about: int) -> Iterator[None]:
     now = connection.settings_dict
     with psycopg.connect(
         host=now["HOST"], port=now["PORT"] or None, user=now["USER"], password=now["PASSWORD"] or None, dbname=now["NAME"],
         application_name="psql",
     ) as session:  # fmt: skip
-        session.execute("UPDATE history_transaction SET progress = progress WHERE id = %s", [parent.id])
-        yield parent
+        session.execute(sql, [about])
+        yield
         session.rollback()
 
 
@@ -83,5 +99,7 @@ def failing_step(scene: Scene) -> Iterator[Transaction]:
         Snapshot.objects.filter(pk=key).update(body=body)
 
 
-TROUBLES: dict[str, Trouble] = {"a locked row": locked_row, "a step that raises": failing_step}
+TROUBLES: dict[str, Trouble] = {"a locked row": locked_row, "locked task runs": locked_runs, "a step that raises": failing_step}
 """By what is printed of them."""
+ON_POSTGRES = {"a locked row", "locked task runs"}
+"""SQLite has no locks of rows: whoever writes keeps everybody else from writing."""

@@ -63,6 +63,7 @@ def test_ownership_is_taken_once_until_it_lapses() -> None:
 def test_released_transactions_can_be_taken_at_once() -> None:
     parent = a_request()
     recorder.release(parent.id, recorder.take(parent.id, "me", 30) or 0)
+    assert not recorder.renew(parent.id, 1, 30), "a thread that does not know of it yet holds it on"
     assert recorder.take(parent.id, "you", 30) == 2
 
 

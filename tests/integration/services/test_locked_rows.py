@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from redis.exceptions import ResponseError
 
@@ -260,7 +260,9 @@ def _backup() -> Iterator[int]:
         other.kill()
 
 
-@pytest.mark.parametrize("error", [OperationalError("no such thing"), ResponseError("WRONGTYPE"), OSError("disk"), TypeError()])
+@pytest.mark.parametrize(
+    "error", [OperationalError("no such thing"), InterfaceError("closed"), ResponseError("WRONGTYPE"), OSError("disk"), TypeError()]
+)
 def test_an_error_of_one_transaction_skips_no_other(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     two = Two(world)
     step = OwnedTransaction.step
@@ -314,6 +316,23 @@ def test_a_loop_that_stands_leaves_the_others_to_another_orchestrator(world: Wor
         goes_on.set()
         stuck.leave()
         thread.join(60)
+
+
+def test_a_lost_connection_does_not_end_the_renewing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    renew, renewed, errors = recorder.renew, threading.Event(), [InterfaceError("connection already closed"), OperationalError("gone")]
+
+    def failing(transaction_id: int, epoch: int, seconds: float) -> bool:
+        if errors:
+            raise errors.pop()
+        kept = renew(transaction_id, epoch, seconds)
+        renewed.set()
+        return kept
+
+    monkeypatch.setattr(recorder, "renew", failing)
+    parent = world.deploy()
+    with Keeper(1.0) as keeper:
+        keeper.hold(parent.id, recorder.take(parent.id, "me", 1.0) or 0)
+        assert renewed.wait(60)
 
 
 def test_what_is_not_stepped_through_is_given_up(world: World) -> None:
