@@ -24,10 +24,11 @@ _HASTY = {"socket_timeout": names.ASKING_SECONDS, "socket_connect_timeout": name
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One permitted attempt and its sealed work."""
+    """One permitted attempt, its sealed work, and the name of its task, for whoever watches the workers."""
 
     key: AttemptKey
     sealed: bytes
+    task: str = ""
 
 
 class NotSent(OSError):
@@ -68,13 +69,13 @@ class Dispatcher:
         body = self._app.signature(
             names.RELEASE_DEPENDENTS, kwargs={"transaction": key.transaction}, queue=names.ORCHESTRATOR_QUEUE, immutable=True
         )
-        work = {
-            "transaction": key.transaction, "run": key.run, "attempt": key.attempt, "node": key.node, "number": key.number,
-            "payload": base64.b64encode(order.sealed).decode(),
-        }  # fmt: skip
+        told = {"transaction": key.transaction, "run": key.run, "attempt": key.attempt, "node": key.node, "number": key.number}
+        # What monitors of Celery show: `netconfig/3` and its arguments, without the payload.
+        shown = {"shadow": f"{order.task}/{key.node}" if order.task else None, "argsrepr": "()", "kwargsrepr": repr(told)}
         self._app.send_task(
-            names.EXECUTE_TASK, kwargs=work, queue=names.node_queue(key.node), chord=body, group_id=uuid(), producer=producer
-        )
+            names.EXECUTE_TASK, kwargs={**told, "payload": base64.b64encode(order.sealed).decode()}, queue=names.node_queue(key.node),
+            chord=body, group_id=uuid(), producer=producer, **shown,
+        )  # fmt: skip
 
     def ask_for_plan(self, parent_id: int) -> None:
         """Have a planner plan the request's next child. If the broker is away the orchestrators ask again later."""

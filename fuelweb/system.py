@@ -21,8 +21,8 @@ def redis_child(socket: Path, home: Path) -> Child:
     return Child("redis", embedded.redis_command(socket, home / "redis"), REMEMBER)
 
 
-def children(base: Path, home: Path, port: int, env: Mapping[str, str]) -> list[Child]:
-    """Web, planner, orchestrator and fleet."""
+def children(base: Path, home: Path, port: int, env: Mapping[str, str], *, events: bool = False) -> list[Child]:
+    """Web, planner, orchestrator and fleet; with `events` the fleet tells monitors of Celery what it does."""
     manage = [sys.executable, str(base / "manage.py")]
     # Its socket for control would collide between two systems side by side.
     web = [sys.executable, "-m", "gunicorn", "fuelweb.wsgi", "--chdir", str(base), "--no-control-socket"]
@@ -30,7 +30,7 @@ def children(base: Path, home: Path, port: int, env: Mapping[str, str]) -> list[
     return [
         Child("planner", [*manage, "planner"], DECIDE, env),
         Child("orchestrator", [*manage, "orchestrator"], DECIDE, env),
-        Child("fleet", [*manage, "fleet", "--root", str(home / "nodes")], EXECUTE, env),
+        Child("fleet", [*manage, "fleet", "--root", str(home / "nodes"), *(["--events"] if events else [])], EXECUTE, env),
         Child("web", web, SHOW, env),
     ]
 

@@ -22,6 +22,9 @@ def add_agent_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--state", type=Path, metavar="DIR", help="where the agent keeps what it must remember (default: agents/ in FUELWEB_HOME)"
     )
+    parser.add_argument(
+        "--events", action="store_true", help="tell monitors of Celery (Flower) of every task run: three messages each, and one every 2 s"
+    )
     parser.add_argument("--loglevel", default="WARNING", help="what is logged of Celery's own doings (default: WARNING)")
 
 
@@ -41,7 +44,11 @@ def agent_environment(*, node: str = "", fleet: str = "", root: Path | None, sta
     return {**{name: value for name, value in os.environ.items() if name not in _NOT_FOR_AGENTS}, **chosen}
 
 
-def become_agent(options: Sequence[str], environment: dict[str, str]) -> NoReturn:
-    """Replace this process by the worker, so that signals reach it and a supervisor sees its end."""
+def become_agent(options: Sequence[str], environment: dict[str, str], *, events: bool) -> NoReturn:
+    """Replace this process by the worker, so that signals reach it and a supervisor sees its end.
+
+    Without `events` the worker has nothing that sends any, so that no monitor can switch them on from outside.
+    """
     celery = [sys.executable, "-m", "celery", "-A", _APP, "--workdir", str(settings.BASE_DIR), "--quiet", "worker"]
-    os.execve(sys.executable, [*celery, "--without-gossip", "--without-mingle", "--without-heartbeat", *options], environment)
+    monitored = "--task-events" if events else "--without-heartbeat"
+    os.execve(sys.executable, [*celery, "--without-gossip", "--without-mingle", monitored, *options], environment)

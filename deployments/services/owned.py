@@ -303,7 +303,9 @@ class OwnedTransaction:
         allowed = tools.broker.permit(self.epoch, keys)
         lease = tools.patience.lease
         orders = [
-            Order(key, tools.keys.seal_work(key, child.work(row, lease))) for row, key, may in zip(rows, keys, allowed, strict=True) if may
+            Order(key, tools.keys.seal_work(key, work), work.task)
+            for row, key, may in zip(rows, keys, allowed, strict=True)
+            if may and (work := child.work(row, lease))
         ]
         tools.dispatcher.send_orders(orders)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import re
@@ -167,10 +168,25 @@ def test_flower_is_shown_to_who_has_the_password_and_a_long_folder_is_no_matter(
         address, password = re.search(r"flower (\S+) \(user admin, password (\S+)\)", system.said()).groups()  # type: ignore[union-attr]
         system.until(lambda: status(address) == 401)
         assert status(address, password) == 200
+        system.manage("load_cluster", "examples/first/cluster.yaml")
+        system.manage("graph", "upload", "--cluster", "first", "examples/first/tasks.yaml")
+        system.manage("deploy", "first", "--nodes", "web-1", "--tasks", "page")
+        system.until(lambda: any(task["name"] == "page/web-1" for task in shown(address, password)))
+        (run,) = (task for task in shown(address, password) if task["name"] == "page/web-1")
+        assert run["worker"].startswith("fleet-default@")
+        assert "'transaction': 1" in run["kwargs"] and "payload" not in run["kwargs"]
     finally:
         system.interrupt()
         assert system.wait() == 0
         shutil.rmtree(os.path.realpath(system.home / "run"))
+
+
+def shown(address: str, password: str) -> list[dict[str, Any]]:
+    """The tasks that Flower knows."""
+    request = urllib.request.Request(f"{address}/api/tasks")
+    request.add_header("Authorization", "Basic " + base64.b64encode(f"admin:{password}".encode()).decode())
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return list(json.load(answer).values())
 
 
 def status(address: str, password: str = "") -> int:
@@ -182,7 +198,8 @@ def status(address: str, password: str = "") -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-    except OSError:
+    except (OSError, http.client.HTTPException):
+        # While nobody listens yet, a connection to a port of this range can reach itself, and answers what it was asked.
         return 0
 
 

@@ -26,4 +26,5 @@ class Command(FuelwebCommand):
         become_agent(
             ["-P", "prefork", "-c", "1", "-Q", node_queue(node), "-n", f"agent-{node}@%h", "--loglevel", options["loglevel"]],
             agent_environment(node=node, root=options["root"], state=options["state"]),
+            events=options["events"],
         )

@@ -27,4 +27,5 @@ class Command(FuelwebCommand):
         become_agent(
             ["-P", "threads", "-c", str(places), "-Q", fleet_queue(name), "-n", f"fleet-{name}@%h", "--loglevel", options["loglevel"]],
             agent_environment(fleet=name, root=options["root"], state=options["state"]),
+            events=options["events"],
         )

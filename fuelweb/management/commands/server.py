@@ -40,7 +40,7 @@ class Command(FuelwebCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to answer."""
         parser.add_argument("--port", type=int, default=8000, help="port of the web pages; 0 = any that is free (default: 8000)")
-        parser.add_argument("--flower", action="store_true", help="show Flower beside it, on the next port")
+        parser.add_argument("--flower", action="store_true", help="show Flower beside it, on the next port; the fleet sends events")
 
     def handle(self, *args: Any, port: int, flower: bool, **options: Any) -> None:
         """Run until interrupted."""
@@ -78,7 +78,7 @@ class Command(FuelwebCommand):
         elif not embedded.answers(settings.REDIS_URL):
             raise CommandError("The Redis that REDIS_URL names does not answer: start it, or unset REDIS_URL to use a private one.")
         call_command("prepare", stdout=self.stdout)
-        for child in system.children(settings.BASE_DIR, settings.FUELWEB_HOME, port, env):
+        for child in system.children(settings.BASE_DIR, settings.FUELWEB_HOME, port, env, events=flower_port is not None):
             supervisor.start(child)
         self._wait(supervisor, lambda: _web_answers(port), "The web pages do not answer")
         self._wait(supervisor, lambda: not workers.missing(system.WORKERS), "Not all workers came up")
