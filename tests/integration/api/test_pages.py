@@ -38,6 +38,19 @@ def test_what_only_starts_something_has_a_page_with_its_form(browser: APIClient,
     assert "<textarea" in page
 
 
+@pytest.mark.usefixtures("clean_redis")
+def test_the_form_of_such_a_page_can_be_sent(api: APIClient, cluster: Cluster) -> None:
+    browser = APIClient(headers={"accept": BROWSER}, enforce_csrf_checks=True)
+    browser.force_login(User.objects.get(username="ann"))
+    address = f"/api/v1/clusters/{cluster.id}/changes"
+    token = re.search(r'csrfToken[" :]+"(\w+)"', body(browser.get(address)).decode())
+    assert token is not None
+    sent = {"content_type": "application/json", "headers": {"accept": BROWSER, "x-csrftoken": token[1]}}
+    assert browser.generic("PUT", address, b"", content_type="application/json").status_code == 403
+    answer = browser.generic("PUT", address, b"", **sent)
+    assert (answer.status_code, "<html" in body(answer).decode()) == (202, True)
+
+
 def test_programs_are_answered_as_before(api: APIClient, cluster: Cluster) -> None:
     answer = api.get(f"/api/v1/clusters/{cluster.id}/changes")
     assert (answer.status_code, answer.json()) == (405, {"message": 'Method "GET" not allowed.', "errors": []})
