@@ -16,6 +16,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from deployments.core.documents import safe_yaml
+from deployments.core.documents.duplicates import DuplicateKey, without_duplicates
 from deployments.core.errors import FuelwebError
 
 MOST_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -70,7 +71,9 @@ class JsonBody(JSONParser):
         if not text.strip():
             return {}
         try:
-            data = json.loads(text, parse_constant=_no_constant)
+            data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=without_duplicates)
+        except DuplicateKey as error:
+            raise ParseError(str(safe_yaml.duplicate_key(text, "The body", error))) from error
         except (ValueError, RecursionError) as error:
             raise ParseError(f"{_INVALID}: {error}") from error
         _check(data, 0)

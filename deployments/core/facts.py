@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployments.core.plan import SYNC_NODE
+
 DEFAULT_MASTER_IP = "10.20.0.2"
 
 
@@ -48,10 +50,13 @@ class ClusterFacts:
     def past(self, task: str, node: str) -> PastFacts | None:
         """What the task's last successful run on this node saw, if there was one; a node that is `fresh` has a past too.
 
-        A node that a past doesn't know has never run the task, so it has no old data at all, not even the common part.
+        A node that a past doesn't know, or of which it holds nothing, has no old data at all, not even the common part (Nailgun).
+        Only the sync node has no data of its own and is known all the same.
         """
         past = self.old_default if task not in self.old else self.old[task].get(node)
-        return past if past is not None and node in past.nodes else None
+        if past is None or node not in past.nodes:
+            return None
+        return past if past.nodes[node] or node == SYNC_NODE else None
 
 
 @dataclass(frozen=True, slots=True)

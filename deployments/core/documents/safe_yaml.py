@@ -1,4 +1,4 @@
-"""YAML (and JSON, which is YAML) from people: data only, and never more of it than was written.
+"""YAML (and JSON, which is YAML) from people: data only, never more of it than was written, and nothing of it lost.
 
 Anchors and aliases can make a few lines stand for billions of values; such a text is refused before anything is built from it.
 """
@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from deployments.core.documents.duplicates import DuplicateKey, KeyLines, without_duplicates
+from deployments.core.documents.numbers import refuse_infinite
 from deployments.core.documents.typed import short
 from deployments.core.errors import InvalidData
 
@@ -30,13 +32,14 @@ def load(text: str | bytes, what: str, *, most_bytes: int = MOST_BYTES) -> Any:
         what: what the text is, for messages ("The graph").
 
     Raises:
-        InvalidData: it can't be parsed (with line and column), is too large, too deep or full of aliases, or holds what JSON can't.
+        InvalidData: it can't be parsed (with line and column), is too large, too deep or full of aliases, has a key twice in
+            one mapping (with both lines), or holds what JSON can't.
     """
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > most_bytes:
         raise InvalidData(f"{what} has {size:,} bytes; at most {most_bytes:,} are read.")
     try:
-        return _json(text, what) if text.lstrip()[:1] in _JSON_STARTS else _yaml(text, what)
+        data = _json(text, what) if text.lstrip()[:1] in _JSON_STARTS else _yaml(text, what)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -45,12 +48,27 @@ def load(text: str | bytes, what: str, *, most_bytes: int = MOST_BYTES) -> Any:
         raise InvalidData(f"{what} is no valid YAML: {' '.join(str(error).split())}.") from error
     except TypeError as error:
         raise InvalidData(f"{what} has a mapping with a key that is no plain value.") from error
+    refuse_infinite(data, what)
+    return data
+
+
+def duplicate_key(text: str | bytes, what: str, error: DuplicateKey) -> InvalidData:
+    """What to say of JSON in which a key stands twice: with both lines, unless it is indented in a way that YAML can't read."""
+    try:
+        _measure(text, what)
+    except InvalidData as found:
+        return found
+    except yaml.YAMLError:
+        pass
+    return InvalidData(f"{what} can't be taken: {error}; only the last would count, so take one out.")
 
 
 def _json(text: str | bytes, what: str) -> Any:
     """JSON is YAML, but its own parser is ten times as fast. (A list or mapping in YAML's flow style starts alike.)"""
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=without_duplicates)
+    except DuplicateKey as error:
+        raise duplicate_key(text, what, error) from None
     except RecursionError:
         raise InvalidData(f"{what} is nested more than {DEEPEST} levels deep.") from None
     except ValueError:
@@ -89,9 +107,10 @@ def _check_kinds(value: Any, what: str) -> None:
 
 
 def _measure(text: str | bytes, what: str) -> None:
-    """Counts values as they would be once every alias is replaced by what it stands for."""
-    counter = _Counter(what)
+    """Counts values as they would be once every alias is replaced by what it stands for; looks for keys that stand twice."""
+    counter, keys = _Counter(what), KeyLines(what)
     for event in yaml.parse(text, Loader=_LOADER):
+        keys.event(event)
         if isinstance(event, yaml.CollectionStartEvent):
             counter.open(event.anchor)
         elif isinstance(event, yaml.CollectionEndEvent):

@@ -196,3 +196,10 @@ def test_what_reads_common_data_only_is_evaluated_once():
         assert evaluator.yaql("$.uid in added($.nodes).uid", view, task="t", node=node.uid) is True
     # Evaluating it for each node would freeze the list of all nodes for each of them: 90,000 items and more.
     assert len(calls) < 30_000
+
+
+@pytest.mark.parametrize(("known", "changed"), [({}, True), (None, True), ({"uid": "1"}, False)])
+def test_a_node_whose_old_data_are_empty_is_unknown_with_the_common_part_as_well(known, changed):
+    past = PastFacts({"k": 1}, {} if known is None else {"1": known})
+    evaluator = evaluator_of(ClusterFacts({"k": 1}, (NodeFacts("1", ("web",)),), old_default=past))
+    assert evaluator.yaql("changed($.k)", evaluator.view("t", "1"), task="t", node="1") is changed
