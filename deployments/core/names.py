@@ -40,6 +40,15 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = ".") -> str:
     return f"; did you mean '{close[0]}'?" if close else otherwise
 
 
+def one_edit_apart(name: str, other: str) -> bool:
+    """Whether one letter put in, left out or replaced turns one name into the other."""
+    if name == other or abs(len(name) - len(other)) > 1:
+        return False
+    same = next((place for place, pair in enumerate(zip(name, other, strict=False)) if pair[0] != pair[1]), min(len(name), len(other)))
+    rest, other_rest = name[same:], other[same:]
+    return rest[1:] in (other_rest, other_rest[1:]) or rest == other_rest[1:]
+
+
 def no_such_run(name: str, known: Iterable[str]) -> str:
     """The sentence for a run (`task/node`) that is to fail and that no plan has."""
     close = get_close_matches(name, list(known), 1)

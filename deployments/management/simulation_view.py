@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from deployments.core.graph.warning_lines import warning_lines
 from deployments.core.links import link
 from deployments.core.plan import ENGINE_TYPES, SYNC_NODE
 from deployments.core.simulation.bounds import critical_path, lower_bounds
@@ -31,8 +32,8 @@ def show(result: SimulationResult, durations: Durations, console: Console) -> No
     _failures(result, console)
     if not any(seconds):
         console.print("No task takes any time here: give --durations FILE (seconds by task/node, task or *).", style="yellow")
-    for warning in result.plan.warnings[:MOST_FAILURES]:
-        console.print(Text(f"warning: {warning.message}", style="yellow"))
+    for line in warning_lines(result.plan.warnings)[:MOST_FAILURES]:
+        console.print(Text(f"warning: {line}", style="yellow"))
 
 
 def clock(seconds: float) -> str:

@@ -12,6 +12,7 @@ from django.db import transaction as database
 from deployments.core.documents.texts import refuse_unstorable
 from deployments.core.errors import InvalidData
 from deployments.core.graph import validate
+from deployments.core.graph.unused_roles import strange_roles
 from deployments.core.names import did_you_mean
 from deployments.core.plan import PlanWarning
 from deployments.models import Cluster, Graph, Release
@@ -51,11 +52,21 @@ def upload_graph(owner: Cluster | Release, graph_type: str, document: Any) -> Up
         raise InvalidData(f"'{graph_type}' can't be a graph's type: use letters, digits, - and _ only, 255 at most.")
     refuse_unstorable(document, "The graph")
     fields = _read(document)
-    warnings = validate(fields["tasks"])
+    warnings = [*validate(fields["tasks"]), *_about_roles(owner, fields["tasks"])]
     key = {"cluster": owner} if isinstance(owner, Cluster) else {"release": owner}
     with database.atomic():
         graph, created = Graph.objects.update_or_create(**key, type=graph_type, defaults=fields)
     return Uploaded(graph, created, warnings)
+
+
+def _about_roles(owner: Cluster | Release, tasks: Sequence[Any]) -> list[PlanWarning]:
+    """Of a cluster it is known which roles there are; the clusters of a release may have any."""
+    if isinstance(owner, Release):
+        return []
+    known = {*owner.release.roles_metadata, *owner.release.tags_metadata}
+    for node in owner.nodes.all():
+        known |= {*node.roles, *node.pending_roles, *node.tags}
+    return strange_roles(tasks, known)
 
 
 def _read(document: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 
 from deployments.core.documents.texts import storable
 from deployments.core.errors import FuelwebError, InvalidData
+from deployments.core.graph.unused_roles import nothing_to_deploy
 from deployments.core.names import no_such_run
 from deployments.core.plan import ENGINE_TYPES, Plan
 from deployments.core.time_limit import Limit
@@ -87,6 +88,7 @@ def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, lim
 def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tools: Tools, limit: Limit) -> None:
     cluster = Cluster.objects.select_related("release").get(id=child.cluster_id)
     made = plans.make(cluster, child.graph_type, _options(parent, child), limit)
+    _check_anything(parent, child, made)
     if child.rehearsal is None and not child.dry_run:
         _check_types(made.plan)
     _check_shown(parent, cluster, made.plan)
@@ -117,6 +119,14 @@ def _rows(made: Made) -> list[recorder.PlannedRun]:
         reason = f"reused from transaction {reused[name]}" if name in reused else ""
         rows.append(recorder.PlannedRun(run.node, run.task, run.type, inputs.get(name, ""), reason))
     return rows
+
+
+def _check_anything(parent: Transaction, child: Transaction, made: Made) -> None:
+    """A green deployment of nothing would deceive; beside other graphs one without work is no mistake."""
+    if made.planned.plan.runs or not made.graph.tasks or len(history.children(parent)) > 1:
+        return
+    roles = (tag for node in made.facts.nodes for tag in node.tags)
+    raise InvalidData(nothing_to_deploy(child.graph_type, made.graph.tasks, roles))
 
 
 def _check_shown(parent: Transaction, cluster: Cluster, plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from deployments.core.plan import MASTER_NODE, SYNC_NODE
 from deployments.core.time_limit import Limit, TimeUp
 
 _LONGEST_SHOWN = 200
+_PROPERTY = re.compile(r'Unknown function "#property#(.+)"')
+"""What yaql says of `null.key`: it looks for a function that reads `key` from such a value."""
 
 
 class _Statement:
@@ -199,4 +202,7 @@ def _reason(error: BaseException) -> str:
         return f"it must give data, and {error}"
     if isinstance(error, RecursionError):
         return "it is nested too deep"
-    return str(error).strip().rstrip(".") or type(error).__name__
+    words = str(error).strip().rstrip(".")
+    if found := _PROPERTY.fullmatch(words):
+        return f"null, or a value that is no mapping, has no key '{found[1]}'"
+    return words or type(error).__name__

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from deployments.core.errors import InvalidData
+from deployments.core.graph.task_graph import circles
 from deployments.core.graph.templates import GROUP_TYPES, TASK_TYPES
 from deployments.core.names import did_you_mean, is_pattern, matching
 from deployments.core.plan import PlanWarning
@@ -34,6 +35,7 @@ def lint(tasks: Iterable[Mapping[str, Any]], limit: Limit | None = None) -> Iter
 
 
 def _all_warnings(tasks: Iterable[Mapping[str, Any]], ids: Collection[str], limit: Limit | None) -> Iterator[PlanWarning]:
+    yield from _circles(tasks)
     for task in tasks:
         yield from _unknown_keys(task)
         if task["type"] not in TASK_TYPES:
@@ -41,6 +43,7 @@ def _all_warnings(tasks: Iterable[Mapping[str, Any]], ids: Collection[str], limi
             yield PlanWarning(f"Task '{task['id']}' has the unknown type '{task['type']}', so nothing can carry it out{hint}", task["id"])
         for key in RELATIONS:
             yield from (dangling(task["id"], name, ids) for name in _names(task.get(key)) if not _is_known(name, ids, limit))
+        yield from _relations_to_itself(task)
         if task["type"] in GROUP_TYPES:
             yield from _missing_members(task, ids)
 
@@ -51,6 +54,21 @@ def dangling(task: str, name: str, known: Collection[str]) -> PlanWarning:
         return PlanWarning(f"Task '{task}' speaks of tasks like '{name}', but none is called so; the relation is dropped.", task)
     hint = did_you_mean(name, known)
     return PlanWarning(f"Task '{task}' speaks of the task '{name}', which is not in the graph, so the relation is dropped{hint}", task)
+
+
+def _relations_to_itself(task: Mapping[str, Any]) -> Iterator[PlanWarning]:
+    for key in ("requires", "required_for"):
+        if task["id"] in _names(task.get(key)):
+            yield PlanWarning(f"`{key}` of task '{task['id']}' names the task itself, which has no effect: take it out.", task["id"])
+
+
+def _circles(tasks: Iterable[Mapping[str, Any]]) -> Iterator[PlanWarning]:
+    """Tasks of one node that wait for each other. Whether a node has all of them only a plan can tell."""
+    before = [(name, task["id"]) for task in tasks for name in _names(task.get("requires"))]
+    before += [(task["id"], name) for task in tasks for name in _names(task.get("required_for"))]
+    for names in circles(before):
+        chain = " → ".join([*names, names[0]])
+        yield PlanWarning(f"Tasks wait for each other in a circle: {chain}. No node that has all of them can be deployed.", names[0])
 
 
 def _unknown_keys(task: Mapping[str, Any]) -> Iterable[PlanWarning]:

@@ -29,6 +29,8 @@ def load_tasks(text: str | bytes) -> Graph:
     """
     data = safe_yaml.load(text, "The graph", most_bytes=MOST_BYTES)
     tasks = data.get("tasks") if isinstance(data, dict) else data
+    if data is None or (isinstance(data, dict) and "tasks" in data and tasks is None):
+        tasks = []  # Plugins without tasks have a file that is empty, or nothing but comments.
     if not isinstance(tasks, list):
         raise InvalidData("The graph is no list of tasks, nor a mapping with such a list under `tasks`.")
     return Graph(tuple(tasks), tuple(validate(tasks)))

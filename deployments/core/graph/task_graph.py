@@ -37,6 +37,14 @@ def between(tasks: Sequence[Task], start: str, end: str) -> list[Task]:
     return [task for task in tasks if task["id"] in after & before]
 
 
+def circles(before: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """One circle of each group of tasks that wait for each other, in order; `before` has pairs of a task and one that waits for it."""
+    graph = nx.DiGraph()
+    graph.add_edges_from((first, second) for first, second in before if first != second)
+    groups = sorted(sorted(group) for group in nx.strongly_connected_components(graph) if len(group) > 1)
+    return [[first for first, _ in nx.find_cycle(graph.subgraph(group), source=group[0])] for group in groups]
+
+
 def draw(tasks: Sequence[Task], *, only: Collection[str] = (), parents_for: str = "", remove: Collection[str] = ()) -> str:
     """DOT: groups light blue boxes, stages red, what is skipped or not among `only` grey.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from deployments.core.errors import InvalidData
@@ -58,6 +59,12 @@ class TaskTemplate:
         self._parameters = self._part(task.get("parameters") or {})
         self._with_defaults: dict[int, Mapping[str, Any]] = {}
         self._fail_on_error = self._part(True if task.get("fail_on_error") is None else task["fail_on_error"])
+
+    @property
+    def expressions(self) -> Iterator[str]:
+        """The yaql expressions in all parts of the task."""
+        parts = (*self.relations.values(), self._name, self._condition, self._parameters, self._fail_on_error)
+        return chain.from_iterable(part.expressions for part in parts)
 
     @property
     def is_group(self) -> bool:

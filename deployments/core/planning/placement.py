@@ -93,7 +93,9 @@ class Placement:
         if template.type == STAGE:
             return (SYNC_NODE,)
         if not Resolver.is_valid(template.roles):
-            if template.roles is None and template.id in self._grouped:
+            # Without a role a skipped task is a plugin's way to switch off the task of this id in the graph it is merged into.
+            switched_off = template.type == SKIPPED
+            if template.roles is None and (switched_off or template.id in self._grouped):
                 return ()
             self._warn(f"Task '{template.id}' has the roles {template.roles!r}, so it runs nowhere: give a name or a list.", template.id)
             return ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.core.errors import InvalidData
+from deployments.core.graph.warning_lines import warning_lines
 from deployments.limits import timer_limit
 from deployments.management import preview_view
 from deployments.management.base import FuelwebCommand, names
@@ -69,8 +70,8 @@ class Command(FuelwebCommand):
         if options["format"] == "json":
             self.stdout.write(json.dumps(preview_view.as_data(shown.preview, shown.token)))
             return
-        for warning in shown.plan.warnings:
-            self.stderr.write(f"warning: {warning.message}")
+        for line in warning_lines(shown.plan.warnings):
+            self.stderr.write(f"warning: {line}")
         preview_view.show(shown.preview, options["by"], self.stdout)
         self.stdout.write(f"To run exactly this: deploy {cluster.name} --token {shown.token}")
 

@@ -10,6 +10,7 @@ import yaml
 from django.core.management.base import CommandError
 
 from deployments import queries
+from deployments.core.graph.warning_lines import warning_lines
 from deployments.management import documents
 from deployments.management.base import FuelwebCommand
 from deployments.models import Cluster, Graph, Release
@@ -41,8 +42,8 @@ class Command(FuelwebCommand):
     def _upload(self, options: Namespace) -> None:
         owner = _owner(options)
         uploaded = upload_graph(owner, options.type, documents.read(options.file, "The graph"))
-        for warning in uploaded.warnings:
-            self.stderr.write(f"warning: {warning.message}")
+        for line in warning_lines(uploaded.warnings):
+            self.stderr.write(f"warning: {line}")
         word = "stored" if uploaded.created else "replaced"
         self.stdout.write(f"Graph {uploaded.graph} {word}: {len(uploaded.graph.tasks)} tasks.")
 

@@ -13,6 +13,7 @@ from deployments.core.cases import cluster_file, normal_form
 from deployments.core.cases.cases import PlanningCase, plan_case
 from deployments.core.errors import FuelwebError
 from deployments.core.graph import load_tasks
+from deployments.core.graph.warning_lines import warning_lines
 from deployments.core.links import Links, link
 from deployments.core.plan import Plan
 from deployments.core.planning import drawing
@@ -63,8 +64,8 @@ class Command(FuelwebCommand):
             self.stdout.write(drawing.dot(made, case.tasks))
         else:
             self.stdout.write(drawing.table(made, links))
-            for warning in made.warnings:
-                self.stderr.write(f"warning: {warning.message}")
+            for line in warning_lines(made.warnings):
+                self.stderr.write(f"warning: {line}")
 
 
 def _case(options: dict[str, Any]) -> PlanningCase:

@@ -203,3 +203,9 @@ def test_a_node_whose_old_data_are_empty_is_unknown_with_the_common_part_as_well
     past = PastFacts({"k": 1}, {} if known is None else {"1": known})
     evaluator = evaluator_of(ClusterFacts({"k": 1}, (NodeFacts("1", ("web",)),), old_default=past))
     assert evaluator.yaql("changed($.k)", evaluator.view("t", "1"), task="t", node="1") is changed
+
+
+@pytest.mark.parametrize("text", ["$.a.key", "null.key", "$.x.key"])
+def test_what_has_no_keys_is_said_to_have_none(text):
+    with pytest.raises(ExpressionError, match="null, or a value that is no mapping, has no key 'key'"):
+        value_of(text, {"a": None, "x": 1})

@@ -369,3 +369,7 @@ def test_an_unknown_type_is_warned_of():
 def test_an_id_that_is_too_long_once_filled_in_is_refused():
     with pytest.raises(InvalidData, match=r"longer than 255 characters on node 1 \(301\): shorten it"):
         planned(task("a{CLUSTER_ID:>300}"))
+
+
+def test_a_task_is_switched_off_by_a_skipped_one_without_a_role():
+    assert planned(task("a"), {"id": "a", "type": "skipped"}).warnings == ()
