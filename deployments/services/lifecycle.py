@@ -97,7 +97,6 @@ def request_deploy(
             elif rehearsal is not None:
                 statuses.begin_rehearsal(cluster, now)
             parent = recorder.open_request(request, now)
-            recorder.mark_sent(parent.id, now)
     except recorder.AlreadyOpen as error:
         raise Conflict(f"Deployment already started: cluster {cluster.name} has an unfinished one. Wait for it, or stop it.") from error
     dispatcher.ask_for_plan(parent.id)

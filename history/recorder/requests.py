@@ -44,7 +44,7 @@ class Request:
 
 
 def open_request(request: Request, now: datetime) -> Transaction:
-    """Write the parent and its children; the parent.
+    """Write the parent and its children; the parent. Where graphs are to be planned, the caller asks for it after the commit.
 
     Raises:
         AlreadyOpen: an unfinished deploy of the cluster, or an open stop of the same deploy, is there.
@@ -55,7 +55,10 @@ def open_request(request: Request, now: datetime) -> Transaction:
     }  # fmt: skip
     try:
         with transaction.atomic():
-            parent = Transaction.objects.create(name=request.name, arguments=dict(request.arguments), target_id=request.target_id, **common)
+            parent = Transaction.objects.create(
+                name=request.name, arguments=dict(request.arguments), target_id=request.target_id,
+                plan_sent_at=now if request.graph_types else None, **common,
+            )  # fmt: skip
             for position, graph_type in enumerate(request.graph_types):
                 own = dict(request.graph_arguments[position]) if request.graph_arguments else {}
                 Transaction.objects.create(
