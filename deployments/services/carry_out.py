@@ -61,9 +61,12 @@ class Carrier:
     def _end_node(self, instruction: EndNode) -> None:
         if instruction.node == SYNC_NODE or instruction.status == "untouched":
             return
+        child = self._child
         self._ledger.note("node", instruction.status, node=instruction.node, reason=instruction.reason)
-        if self._child.mode == "real":
-            change = statuses.NodeEnd(instruction.node, instruction.status, instruction.reason, self._child.callbacks)
+        child.found["ended"] = [*child.found.get("ended", ()), instruction.node]
+        self._ledger.change_transaction(child.id, result=dict(child.found))
+        if child.mode == "real":
+            change = statuses.NodeEnd(instruction.node, child.cluster_id, instruction.status, instruction.reason, child.callbacks)
             self._ledger.also(change.write)
 
     def _drain(self, instruction: Drain) -> None:

@@ -38,7 +38,7 @@ class ChildRun:
     numbers: dict[str, int]
     """By wire name: the highest dispatch number used so far."""
     found: dict[str, Any] = field(default_factory=dict)
-    """What a rebuilt scheduler has to be told: `drain` (the reason), `offline` (nodes)."""
+    """What a rebuilt scheduler has to be told: `drain` (the reason), `offline` and `ended` (nodes)."""
     by_run_id: dict[int, RunRow] = field(default_factory=dict)
     undone: dict[int, RunRow] = field(default_factory=dict)
     """Runs with a dispatched or started attempt, by position."""
@@ -93,7 +93,8 @@ def load_child(child: Transaction, *, stopping: bool) -> ChildRun:
     rows = load_rows(child.id)
     snapshot = Snapshot(
         runs={row.position: _state(row, plan.runs[row.position]) for row in rows if row.attempts or row.status != "pending"},
-        offline=frozenset(child.result.get("offline", ())), stopping=stopping, drain_reason=child.result.get("drain", ""),
+        offline=frozenset(child.result.get("offline", ())), ended_nodes=frozenset(child.result.get("ended", ())),
+        stopping=stopping, drain_reason=child.result.get("drain", ""),
         blocked={row.position: row.blocked_by for row in rows if row.blocked_by is not None},
     )  # fmt: skip
     run = ChildRun(
@@ -116,7 +117,7 @@ def _state(row: RunRow, run: TaskRun) -> RunState:
     status = "dispatched" if row.status == "pending" and row.undone else row.status
     waits = status == "pending" and row.attempt_status == "error" and row.time_end is not None
     due = row.time_end.timestamp() + run.retry_delay if waits and row.time_end and run.retry_delay else 0.0
-    return RunState(status=status, attempts=row.attempts, failures=row.failures, lost=row.lost, not_before=due)  # type: ignore[arg-type]
+    return RunState(status=status, attempts=row.attempts, failures=row.failures, lost=row.lost, not_before=due, reason=row.reason)  # type: ignore[arg-type]
 
 
 def task_run(child: ChildRun, row: RunRow) -> TaskRun:

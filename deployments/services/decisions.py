@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from deployments.core.errors import InvalidData
@@ -87,14 +87,26 @@ def carry_out_decisions(child: ChildRun, requests: Iterable[Transaction], ledger
         possible = row is not None and row.status == "error" and decision in NEW_STATUS
         if row is not None and possible:
             _decide(row, request.arguments["decision"], request.actor, request.reason, ledger)
+            reopened = {row.node}
             for other in child.rows:
                 if other.blocked_by == row.position:
                     ledger.blocked(other, None, "")
+                    reopened.add(other.node)
+            _reopen_nodes(child, reopened, ledger)
             changed = True
         message = "Done." if possible else "The task run had not failed (any more)."
         values = {"status": "ready" if possible else "error", "time_end": ledger.at, "progress": 100, "message": message}
         ledger.change_transaction(request.id, **values)
     return changed
+
+
+def _reopen_nodes(child: ChildRun, nodes: Collection[str], ledger: Ledger) -> None:
+    """Their ends were told; what is decided may let them run again, so they will end once more."""
+    ended = child.found.get("ended", [])
+    if not any(node in nodes for node in ended):
+        return
+    child.found["ended"] = [node for node in ended if node not in nodes]
+    ledger.change_transaction(child.id, result=dict(child.found))
 
 
 def _decide_afterwards(parent: Transaction, child: Transaction, run: TaskRun, request: recorder.Request, clock: Clock) -> Transaction:

@@ -51,6 +51,8 @@ class OwnedTransaction:
         """Why the door is to be closed as soon as the broker can be believed."""
         self._pending: list[Event] = []
         self._resend: list[RunRow] = []
+        self._unread = False
+        """Reports wait behind those that were taken last, perhaps the outcomes of attempts that seem silent."""
 
     @property
     def running(self) -> list[RunRow]:
@@ -156,7 +158,7 @@ class OwnedTransaction:
             ledger.note("transaction", "draining", reason=self._door)
         taken = bool(entries or verdicts.over)
         self._commit(child, effects, ledger, proof=taken)
-        if self._trust.state == "asking":
+        if self._trust.state == "asking" and not self._unread:
             self._trust.vouch(self._parent, child, now)
         self._send(child, effects, verdicts.resend)
         if taken:
@@ -182,12 +184,15 @@ class OwnedTransaction:
         judging = look and trust.state != "blind" and now >= trust.judge_after
         leased = self._leases(child) if judging else {}
         entries = tools.broker.drain(self.id, MOST_REPORTS)
-        if len(entries) == MOST_REPORTS:
+        self._unread = len(entries) == MOST_REPORTS
+        if self._unread:
             self._next_look = now
         ledger = self._ledger(max(now, entries[-1].time if entries else 0.0))
         events, over = receive(child, entries, tools.keys, ledger, bare=self._careful)
-        verdicts = judge(child, leased, tools, ledger, ledger.at) if judging and trust.state == "sure" else Verdicts()
-        if look and trust.state == "asking":
+        verdicts = Verdicts()
+        if judging and trust.state == "sure" and not self._unread:
+            verdicts = judge(child, leased, tools, ledger, ledger.at)
+        if look and trust.state == "asking" and not self._unread:
             verdicts = judge_started(child, leased, tools, ledger, ledger.at)
             sort_out(child, trust.beats_before, tools, ledger, verdicts)
         if verdicts:

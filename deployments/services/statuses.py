@@ -25,6 +25,7 @@ class NodeEnd:
     """A node's part in a transaction is over."""
 
     uid: str
+    cluster_id: int
     status: str
     reason: str
     callbacks: Mapping[str, Any]
@@ -33,7 +34,8 @@ class NodeEnd:
         """Set the status that the graph names for this end, or the usual one where the table of moves has it."""
         wanted = (self.callbacks.get(CALLBACKS[self.status]) or {}).get("node_attributes", {})
         given = {name: "" if wanted[name] is None else wanted[name] for name in GIVEN if name in wanted}
-        nodes = Node.objects.filter(uid=self.uid)
+        # A node that has left the cluster meanwhile (its graph may set it free) is another's now.
+        nodes = Node.objects.filter(uid=self.uid, cluster_id=self.cluster_id)
         if given.get("status") == DELETED:
             set_free(nodes)
             return

@@ -45,7 +45,8 @@ class Recorded:
         if any(isinstance(event, Begin) and event.offline for event in events):
             for node in events[0].offline:  # type: ignore[union-attr]
                 ledger.note("node", "offline", node=node)
-            ledger.change_transaction(self.child.id, result={"offline": list(events[0].offline)})  # type: ignore[union-attr]
+            self.child.found["offline"] = list(events[0].offline)  # type: ignore[union-attr]
+            ledger.change_transaction(self.child.id, result=dict(self.child.found))
         carrier = Carrier(self.child, ledger)
         effects = carrier.carry_out(self.child.scheduler.handle(*events, now=float(self._seconds)))
         if effects.drain:

@@ -112,7 +112,7 @@ def test_why_of_a_run_that_is_tried_again_tells_when(delay: float, told: str) ->
 def test_why_of_what_failed_and_what_it_blocked() -> None:
     run = failed()
     assert why(run.parent.id, "keystone/2") == "keystone/2 is over: error (exit code 1)."
-    assert why(run.parent.id, "nova/1") == "nova/1 can't start any more, because keystone/2 failed."
+    assert why(run.parent.id, "nova/1") == "nova/1 can't start any more, because keystone/2 failed (exit code 1)."
 
 
 def test_why_after_a_stop() -> None:

@@ -354,7 +354,7 @@ class Scheduler:
             self._restore_run(run, state)
         for run in sorted(run for run, state in snapshot.runs.items() if state.status == "error"):
             self._settle(run)
-            self._fail_node(self.places.node_of[run], run)
+            self._fail_node(self.places.node_of[run], run, snapshot.runs[run].reason)
         for node in sorted(self.nodes.number[name] for name in snapshot.offline):
             self.nodes.offline.add(node)
             self._fail_node(node, None)

@@ -22,6 +22,8 @@ class RunState:
     """How many of its attempts were lost; they count against the scheduler's `lost_limit`."""
     not_before: float = 0.0
     """A run that waits for its next attempt is not dispatched before this time (the clock of `now`)."""
+    reason: str = field(default="", compare=False)
+    """Why it failed, for people; nothing is decided by it."""
 
 
 @dataclass(frozen=True, slots=True)

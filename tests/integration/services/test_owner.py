@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from deployments.core.errors import InvalidData
-from deployments.models import Cluster, Node
+from deployments.models import Cluster, Graph, Node
+from deployments.services import owned
 from deployments.services.clock import SystemClock
 from deployments.services.decisions import find_run, request_decision
 from deployments.services.errors import Conflict
@@ -303,3 +304,84 @@ def test_an_outcome_that_only_the_heartbeat_tells_is_not_lost(world: World) -> N
         assert time.monotonic() < until
         rounds(world, 5)
     assert not Attempt.objects.filter(status="lost").exists()
+
+
+def test_an_outcome_behind_many_reports_is_not_taken_for_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "MOST_REPORTS", 5)
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    rounds(world)
+    one, two = world.claim()
+    before = replace(one.key, run=one.key.run + 1000)
+    late = world.keys.seal_report(Report(before, "outcome", "ready"))
+    for _ in range(21):
+        world.broker.report(before, late)
+    world.end([one, two])
+    rounds(world, 6)
+    assert not Attempt.objects.filter(status="lost").exists()
+    assert set(Attempt.objects.filter(run_id__in=[one.key.run, two.key.run]).values_list("status", flat=True)) == {"ready"}
+
+
+def one_may_fail(world: World, **callbacks: object) -> None:
+    graph = Graph.objects.get(cluster=world.cluster, type="default")
+    graph.tasks.append({"id": "web", "type": "group", "version": "2.1.0", "role": ["web"], "fault_tolerance": 1})
+    for name, value in callbacks.items():
+        setattr(graph, name, value)
+    graph.save()
+
+
+def test_a_takeover_tells_no_end_of_a_node_again(world: World) -> None:
+    one_may_fail(world, on_error={"node_attributes": {"status": "deleted"}})
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    rounds(world)
+    one, two = world.claim()
+    world.end([one], "error", "broken")
+    rounds(world)
+    node = Node.objects.get(uid=one.key.node)
+    assert node.cluster_id is None, "the graph sets it free"
+    node.cluster = Cluster.objects.create(name="another", release=world.cluster.release)
+    node.save()
+
+    Transaction.objects.filter(id=parent.id).update(owner_until="2000-01-01T00:00:00Z")
+    second = world.another_orchestrator()
+    for _ in range(3):
+        second.round()
+        time.sleep(0.03)
+    world.end([two])
+    for _ in range(3):
+        second.round()
+        time.sleep(0.03)
+
+    parent.refresh_from_db()
+    assert parent.owner_epoch == 3
+    node.refresh_from_db()
+    assert node.cluster.name == "another"
+    ends = Event.objects.filter(transaction=parent, subject="node", node=node.uid, new="error")
+    assert [event.reason for event in ends] == [f"first/{node.uid} failed (broken)."]
+    assert "failed (broken)" in (parent.message or parent.children.get().message)
+
+
+def test_a_node_whose_failed_run_is_to_run_again_ends_once_more(world: World) -> None:
+    one_may_fail(world)
+    world.beat("1", "2")
+    parent = world.deploy()
+    world.plan(parent)
+    rounds(world)
+    one, two = world.claim()
+    world.end([one], "error", "broken")
+    rounds(world)
+    child = Transaction.objects.get(parent=parent)
+    assert child.result["ended"] == [one.key.node]
+    run = find_run(str(one.key.run))
+    request_decision(run, "finished", actor="ann", reason="", clock=SystemClock(), dispatcher=world.sent)
+    rounds(world)
+    child.refresh_from_db()
+    assert child.result["ended"] == []
+    world.end([two])
+    rounds(world)
+    world.end(world.claim())
+    assert until_over(world, parent).status == "ready"
+    assert nodes() == {"1": "ready", "2": "ready"}
