@@ -114,7 +114,7 @@ def test_durations_of_a_rehearsal_may_be_yaml(cluster: Cluster, tmp_path: Any) -
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("[1]", "no mapping of names"), ("a: .nan", "duration of a is nan"), ("a: x", "duration of a is 'x'")]
+    ("text", "said"), [("[1]", "no mapping of names"), ("a: .nan", "the number in a is infinite or none"), ("a: x", "duration of a is 'x'")]
 )
 def test_durations_that_are_none_are_one_sentence(cluster: Cluster, tmp_path: Any, text: str, said: str) -> None:
     file = tmp_path / "durations.yaml"

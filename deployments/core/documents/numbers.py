@@ -22,7 +22,7 @@ def refuse_infinite(value: Any, what: str) -> None:
     if path is not None:
         where = ".".join(path)
         raise InvalidData(
-            f"{what} has a number that is infinite or none at all{f' in {where}' if where else ''}: JSON has no form for it.", where=where
+            f"{what}: the number{f' in {where}' if where else ''} is infinite or none at all, and JSON has no form for it.", where=where
         )
 
 

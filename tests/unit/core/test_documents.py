@@ -54,5 +54,5 @@ def test_merges_and_keys_of_other_kinds_are_no_duplicates():
     ],
 )
 def test_a_number_that_json_can_not_hold_is_refused_with_its_place(text, where):
-    with pytest.raises(InvalidData, match=f"infinite or none at all {where}"):
+    with pytest.raises(InvalidData, match=f"The graph: the number {where} is infinite or none at all"):
         load_tasks(text)
