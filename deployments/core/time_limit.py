@@ -13,7 +13,7 @@ class TimeUp(BaseException):
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"took longer than {seconds:g} s")
+        super().__init__(f"took longer than {seconds:g} s of CPU time")
 
 
 Limit = Callable[[], AbstractContextManager[None]]

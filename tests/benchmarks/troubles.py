@@ -99,7 +99,28 @@ def failing_step(scene: Scene) -> Iterator[Transaction]:
         Snapshot.objects.filter(pk=key).update(body=body)
 
 
-TROUBLES: dict[str, Trouble] = {"a locked row": locked_row, "locked task runs": locked_runs, "a step that raises": failing_step}
+@contextmanager
+def huge_parameters(scene: Scene) -> Iterator[Transaction]:
+    """An expression gives 540 MB for one run: that is refused when it is planned. Afterwards the graph is mended and deployed."""
+    cluster = scene.cluster("huge", 2, 4)
+    good = Graph.objects.get(cluster=cluster).tasks
+    huge = {"cmd": "true", "a": {"yaql_exp": "let(a => 'x' * 900000) -> range(600).select($a + str($))"}}
+    Graph.objects.filter(cluster=cluster).update(tasks=[{**task, "parameters": huge} for task in good])
+    refused = scene.deploy(cluster, 0.5)
+    mended = Transaction(id=0)
+    yield mended
+    if "gives more than 64 MB" not in Transaction.objects.get(id=refused.id).message:
+        raise RuntimeError("what is too large was not refused")
+    Graph.objects.filter(cluster=cluster).update(tasks=good)
+    mended.id = scene.deploy(cluster, 0.5).id
+
+
+TROUBLES: dict[str, Trouble] = {
+    "a locked row": locked_row,
+    "locked task runs": locked_runs,
+    "a step that raises": failing_step,
+    "a run with 540 MB of parameters": huge_parameters,
+}
 """By what is printed of them."""
 ON_POSTGRES = {"a locked row", "locked task runs"}
 """SQLite has no locks of rows: whoever writes keeps everybody else from writing."""

@@ -7,13 +7,27 @@ be evaluated for the next. Types count: 1, 1.0 and True are three values here.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, MappingView, Sequence, Set
+from contextlib import contextmanager
 from itertools import islice
+from math import inf
 from typing import Any
 
 MOST_ITEMS = 100_000
 """Items that a lazy sequence of an expression may give (the language's `limitIterators`)."""
 
+MOST_OF_ONE = 64 * 1000**2
+"""Bytes of new data that one evaluation may give, its intermediate values included."""
+MOST_OF_ALL = 256 * 1000**2
+"""Bytes of new data that all evaluations of a plan together may give."""
+
 _SCALARS = frozenset((str, int, float, bool, type(None)))
+_UNKNOWN = object()
+_PER_ITEM = 8
+"""Bytes of a reference, so that long lists of small values count too."""
+
+
+class TooMuch(ValueError):
+    """An evaluation gives more data than it may."""
 
 
 class NotData(TypeError):
@@ -43,6 +57,24 @@ class Canon:
         self._sets: dict[frozenset[int], frozenset[Any]] = {}
         self._containers: set[int] = set()
         self._thawed: dict[int, Any] = {}
+        self._made = 0
+        self._most_made: float = inf
+        self._left = MOST_OF_ALL
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Count what is new to it inside of this block, and refuse more than an evaluation may give.
+
+        Raises (inside):
+            TooMuch: with what was more than allowed. Each further new value raises it again, should somebody swallow it.
+        """
+        before = self._made
+        self._most_made = before + min(MOST_OF_ONE, self._left)
+        try:
+            yield
+        finally:
+            self._left -= self._made - before
+            self._most_made = inf
 
     def freeze(self, value: Any) -> Any:
         """The one object for this value: tuples for sequences, `Frozen` for mappings. Mappings of another order are another value.
@@ -53,7 +85,8 @@ class Canon:
         if id(value) in self._containers:
             return value
         if type(value) in _SCALARS:
-            return self._scalars.setdefault((type(value), value), value)
+            known = self._scalars.get((type(value), value), _UNKNOWN)
+            return known if known is not _UNKNOWN else self._keep_scalar(value)
         if isinstance(value, Mapping):
             return self._mapping(value)
         if isinstance(value, MappingView | Iterator | range):
@@ -102,7 +135,20 @@ class Canon:
         found = self._sets.get(ids)
         return found if found is not None else self._keep(self._sets, ids, items)
 
+    def _keep_scalar(self, value: Any) -> Any:
+        self._count(len(value) if isinstance(value, str) else _PER_ITEM)
+        self._scalars[type(value), value] = value
+        return value
+
+    def _count(self, size: int) -> None:
+        self._made += size
+        if self._made > self._most_made:
+            all_of_them = self._left < MOST_OF_ONE
+            most, whose = (MOST_OF_ALL, "all expressions of this graph together give") if all_of_them else (MOST_OF_ONE, "it gives")
+            raise TooMuch(f"{whose} more than {most // 1000**2} MB")
+
     def _keep(self, kept: dict[Any, Any], key: Hashable, value: Any) -> Any:
+        self._count(_PER_ITEM * len(value))
         kept[key] = value
         self._containers.add(id(value))
         return value

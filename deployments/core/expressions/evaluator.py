@@ -82,7 +82,7 @@ class Evaluator:
         if parts is None:
             parts = self._watched[text] = self._language.watched(text)
         try:
-            with self._limit():
+            with self._limit(), self.canon.bounded():
                 return {name: self._language.part(part, view, past=past) for name, part in parts.items()}
         except TimeUp as error:
             raise _failed(text, task, node, error) from error
@@ -128,7 +128,7 @@ class Evaluator:
         if statement in view.values:
             return view.values[statement]
         try:
-            with self._limit():
+            with self._limit(), self.canon.bounded():
                 value = view.values[statement] = self._found_or_evaluated(statement, view)
                 return value
         except (Exception, TimeUp) as error:
@@ -202,6 +202,8 @@ def _reason(error: BaseException) -> str:
         return f"it must give data, and {error}"
     if isinstance(error, RecursionError):
         return "it is nested too deep"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is for planning"
     words = str(error).strip().rstrip(".")
     if found := _PROPERTY.fullmatch(words):
         return f"null, or a value that is no mapping, has no key '{found[1]}'"

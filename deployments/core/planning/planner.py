@@ -21,6 +21,7 @@ from deployments.core.planning.placement import Entry, Placement
 from deployments.core.planning.relations import Member, Relations, Runs
 from deployments.core.planning.strategy import limits_of
 from deployments.core.planning.subgraphs import Subgraph, keep_subgraphs
+from deployments.core.planning.volume import Volume
 from deployments.core.planning.watch import Watch
 from deployments.core.time_limit import Limit, no_limit
 
@@ -130,7 +131,7 @@ class _Planner:
         limit: Limit,
     ) -> None:
         self._templates = [TaskTemplate(task) for task in tasks]
-        self._noop, self._limit = noop, limit
+        self._noop, self._limit, self._volume = noop, limit, Volume()
         self._evaluator = Evaluator(cluster, settings, limit)
         self._placement = Placement(self._templates, cluster, settings, only_tasks, self._evaluator, limit)
 
@@ -164,6 +165,7 @@ class _Planner:
         fails = template.fails(self._evaluator, view, entry.node)
         if entry.type == SKIPPED:
             return TaskRun(entry.name, entry.node, SKIPPED, fail_on_error=False)
+        self._volume.add(entry.name, entry.node, parameters)
         kind = "noop" if self._noop and entry.type not in _RUN_IN_NOOP | ENGINE_TYPES else entry.type
         return TaskRun(
             task=entry.name,

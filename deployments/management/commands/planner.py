@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 from argparse import ArgumentParser
 from typing import Any
+
+from django.conf import settings
 
 from deployments.management.base import FuelwebCommand
 from deployments.management.worker import become_worker
@@ -18,6 +21,9 @@ class Command(FuelwebCommand):
         parser.add_argument("--loglevel", default="INFO", help="how much to tell (default INFO)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if megabytes := settings.FUELWEB_PLANNER_MEMORY:
+            # An expression that wants more fails with a sentence; without this the kernel would end whom it likes. Children inherit it.
+            resource.setrlimit(resource.RLIMIT_AS, (megabytes * 1024**2, resource.getrlimit(resource.RLIMIT_AS)[1]))
         # Prefork: a plan's time limits are signals, which need the main thread of a process.
         become_worker(
             "planner", f"{PLANNER_QUEUE},{DEFAULT_QUEUE}", "--pool=prefork", f"--concurrency={options['processes']}",

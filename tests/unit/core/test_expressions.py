@@ -126,6 +126,35 @@ def test_an_expression_may_not_take_for_ever(text):
     assert caught.value.where == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let(a => 'x' * 900000) -> range(200).select($a + str($))",
+        "range(200).select('x' * 900000 + str($))",
+        "let(a => 'x' * 900000) -> changed(range(200).select($a + str($)))",
+        "'x' * 70000000",
+    ],
+)
+def test_an_expression_may_not_give_more_than_64_megabytes(text):
+    with pytest.raises(ExpressionError, match="it gives more than 64 MB") as caught:
+        value_of(text, {})
+    assert (caught.value.task, caught.value.node) == ("t", "1")
+
+
+def test_all_expressions_of_a_plan_together_have_a_limit():
+    evaluator = evaluator_of(ClusterFacts({}, (NodeFacts("1", ("web",), {}),)), no_limit)
+    view = evaluator.view("t", "1")
+
+    def give(number: int) -> None:
+        evaluator.yaql(f"range(60).select('x' * 900000 + str($ + {number * 100}))", view, task=f"t{number}", node="1")
+
+    for number in range(4):
+        give(number)
+    with pytest.raises(ExpressionError, match="all expressions of this graph together give more than 256 MB"):
+        give(4)
+    give(0)  # What was there before costs nothing again.
+
+
 def test_endless_sequences_end():
     with pytest.raises(ValueError, match="more than 100000 items"):
         Canon().freeze(count())
