@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Literal
 
+from django.db import transaction as database
+
 from deployments.core.errors import InvalidData
 from deployments.dispatch import Dispatcher
 from deployments.models import Cluster
 from deployments.services.child import ChildRun
 from deployments.services.clock import Clock
+from deployments.services.continuation import continuation
 from deployments.services.errors import Conflict, NotFound
-from deployments.services.lifecycle import DeployOptions, request_deploy
+from deployments.services.lifecycle import open_deploy
 from history import queries as history
 from history import recorder
 from history.models import TaskRun, Transaction
@@ -48,11 +51,12 @@ def request_decision(
 ) -> tuple[Transaction, Transaction | None]:
     """Write the decision down; the request's row, and the deployment that it starts if the run's own has ended.
 
-    While the run's transaction is under way its owner carries the decision out. Afterwards a new deployment goes on from there: it keeps
-    what ended well with unchanged inputs and runs the rest.
+    While the run's transaction is under way its owner carries the decision out. Afterwards the same request goes on from there in a new
+    deployment, which keeps what ended well with unchanged inputs; a rehearsal and a no-operation run are played again (`continuation`).
 
     Raises:
-        InvalidData: the run has not failed.
+        InvalidData: the run has not failed, or its request can't be made any more.
+        NotFound: the cluster is gone.
         Conflict: another deployment of the cluster is under way.
     """
     name = f"{run.task_name}/{run.node}"
@@ -70,12 +74,24 @@ def request_decision(
         return asked, None
     if history.unfinished_deploy(parent.cluster_id or 0) is not None:
         raise Conflict(f"Cluster {parent.cluster_name} is being deployed: wait for that to end, or stop it.")
-    asked = _decide_afterwards(parent, child, run, request, clock)
-    skip = [name] if decision == "skip" else []
-    options = DeployOptions(graph_types=[child.graph_type], reuse=True, skip=skip)
-    cluster = Cluster.objects.get(id=parent.cluster_id)
-    why = f"{name} {IN_WORDS[decision]}" + (f": {reason}" if reason else "")
-    return asked, request_deploy(cluster, options, actor=actor, reason=why, clock=clock, dispatcher=dispatcher)
+    return _go_on(parent, run, request, clock, dispatcher)
+
+
+def _go_on(
+    parent: Transaction, run: TaskRun, request: recorder.Request, clock: Clock, dispatcher: Dispatcher
+) -> tuple[Transaction, Transaction]:
+    """The decision and what it starts are one commit: where nothing can go on, nothing is decided either."""
+    cluster = Cluster.objects.select_related("release").filter(id=parent.cluster_id).first()
+    if cluster is None:
+        raise NotFound(f"Cluster {parent.cluster_name} is gone: nothing can go on there.")
+    decision, reason = request.arguments["decision"], request.reason
+    options = continuation(cluster, run, decision)
+    why = f"{run.task_name}/{run.node} {IN_WORDS[decision]}" + (f": {reason}" if reason else "")
+    with database.atomic():
+        asked = _decide_afterwards(parent, run.transaction, run, request, clock)
+        deployment = open_deploy(cluster, options, actor=request.actor, reason=why, clock=clock)
+    dispatcher.ask_for_plan(deployment.id)
+    return asked, deployment
 
 
 def carry_out_decisions(child: ChildRun, requests: Iterable[Transaction], ledger: Ledger) -> bool:
@@ -114,7 +130,7 @@ def _decide_afterwards(parent: Transaction, child: Transaction, run: TaskRun, re
     ledger = Ledger(parent.id, parent.owner_epoch, request.actor, clock.now())
     asked = recorder.open_request(request, clock.now())
     _decide(row, request.arguments["decision"], request.actor, request.reason, ledger)
-    ledger.change_transaction(asked.id, status="ready", time_end=ledger.at, progress=100, message="A new deployment goes on from there.")
+    ledger.change_transaction(asked.id, status="ready", time_end=ledger.at, progress=100, message="The same request goes on from there.")
     ledger.write()
     return asked
 

@@ -47,7 +47,9 @@ class DeployOptions:
     subgraphs: Sequence[Mapping[str, Any]] = ()
     """Slices of the graphs, `{start: […], end: […]}`: all else is skipped."""
     by_graph: Sequence[Mapping[str, Any]] = ()
-    """What is said of single graphs, in the order of `graph_types`: `{nodes?, tasks?}`, stronger than the above."""
+    """What is said of single graphs, in the order of `graph_types`: `{nodes?, tasks?, skip?, reuse?}`, stronger than the above."""
+    goes_on_from: int | None = None
+    """The request, ended, that a person's decision continues: what was done in it is kept, and what is left may still be forced."""
 
 
 def find_cluster(name_or_id: str) -> Cluster:
@@ -74,6 +76,17 @@ def request_deploy(
         InvalidData: the cluster can't be deployed like that; the sentence says why.
         Conflict: a deployment of the cluster is under way, or something changed since the plan was shown.
     """
+    parent = open_deploy(cluster, options, actor=actor, reason=reason, clock=clock)
+    dispatcher.ask_for_plan(parent.id)
+    return parent
+
+
+def open_deploy(cluster: Cluster, options: DeployOptions, *, actor: str, reason: str, clock: Clock) -> Transaction:
+    """Write the request down; the row for which a plan is to be asked after the commit.
+
+    Raises:
+        InvalidData, Conflict: as `request_deploy`.
+    """
     shown: dict[str, Any] = {}
     if options.token is not None:
         options, shown = _shown(cluster, options)
@@ -84,6 +97,7 @@ def request_deploy(
     arguments: dict[str, Any] = {"force": options.force, "reuse": options.reuse, "skip": list(options.skip), **shown}
     arguments |= {name: list(value) for name in ("nodes", "tasks") if (value := getattr(options, name)) is not None}
     arguments |= {"subgraphs": list(options.subgraphs)} if options.subgraphs else {}
+    arguments |= {"goes_on_from": options.goes_on_from} if options.goes_on_from else {}
     request = recorder.Request(
         name="deploy", cluster_id=cluster.id, cluster_name=cluster.name, actor=actor, reason=reason, graph_types=options.graph_types,
         dry_run=options.dry_run, noop=options.noop, rehearsal=rehearsal.to_data() if rehearsal else None, arguments=arguments,
@@ -99,7 +113,6 @@ def request_deploy(
             parent = recorder.open_request(request, now)
     except recorder.AlreadyOpen as error:
         raise Conflict(f"Deployment already started: cluster {cluster.name} has an unfinished one. Wait for it, or stop it.") from error
-    dispatcher.ask_for_plan(parent.id)
     return parent
 
 
@@ -160,7 +173,7 @@ def check_options(cluster: Cluster, options: DeployOptions) -> None:
         if unknown := sorted(set(options.tasks or ()) - known):
             names = ", ".join(unknown)
             raise InvalidData(f"Tasks {names} are not present in the deployment graph '{graph_type}' of cluster {cluster.name}.")
-    if options.force and options.reuse:
+    if options.force and options.reuse and options.goes_on_from is None:
         raise InvalidData("--force (nothing that was done before counts) and --reuse (keep what was done) contradict each other.")
     if options.rehearsal is not None and history.was_deployed(cluster.id):
         raise InvalidData(

@@ -10,6 +10,7 @@ from deployments.management.base import FuelwebCommand
 from deployments.management.hints import dispatcher
 from deployments.services.clock import SystemClock
 from deployments.services.decisions import IN_WORDS, find_run, request_decision
+from history.models import Transaction
 
 
 class Command(FuelwebCommand):
@@ -28,4 +29,12 @@ class Command(FuelwebCommand):
         )  # fmt: skip
         self.stdout.write(f"{run.task_name} on {run.node} {IN_WORDS[options['decision']]} (request {request.id}).")
         if deployment is not None:
-            self.stdout.write(f"Its deployment had ended; a new one goes on from there: transaction {deployment.id}.")
+            self.stdout.write(f"{_what_follows(deployment)}: transaction {deployment.id}.")
+
+
+def _what_follows(deployment: Transaction) -> str:
+    if deployment.rehearsal is not None:
+        return "Its rehearsal had ended, and nothing of one is kept: it is rehearsed again, as it was asked for"
+    if deployment.noop:
+        return "Its no-operation run had ended, and nothing of one is kept: it is made again, as it was asked for"
+    return "Its deployment had ended; a new one goes on from there, with the same options"

@@ -13,6 +13,7 @@ from deployments.models import Cluster, Graph, Node, Release
 from deployments.services.clock import moment
 from deployments.services.lifecycle import DeployOptions, request_deploy, request_stop
 from deployments.services.owned import OwnedTransaction
+from deployments.services.ownership import give_back
 from deployments.services.planning import plan_next
 from deployments.services.preview import Shown, preview_deploy
 from deployments.services.tools import Tools
@@ -92,6 +93,10 @@ class System:
         parent = request_deploy(cluster, DeployOptions(**options), **asked)  # type: ignore[arg-type]
         if between is not None:
             between()
+        return self.run(parent, cluster, fail=fail, stop_after=stop_after)
+
+    def run(self, parent: Transaction, cluster: Cluster, *, fail: Collection[str] = (), stop_after: str = "") -> Transaction:
+        """Carry a request out to its end."""
         while parent.status in ("pending", "running"):
             plan_next(parent.id, self.tools, no_limit)
             parent.refresh_from_db()
@@ -117,6 +122,7 @@ class System:
         for _ in range(MOST_ROUNDS):
             self._beat(cluster)
             if not owned.step():
+                give_back(parent.id, epoch)
                 return
             for order in self.orders.take():
                 self._work(order, cluster, fail, stop_after)
@@ -137,7 +143,8 @@ class System:
         name = f"{row.task_name}/{row.node}"
         if name == stop_after:
             self.stop(cluster)
-        state = "error" if name in fail else "ready"
+        fails = name in fail or name in (row.transaction.rehearsal or {}).get("fail", ())
+        state = "error" if fails else "ready"
         self.broker.report(key, self.keys.seal_report(Report(key, "outcome", state, "as told" if state == "error" else "", {}, 0.005)))
 
 
