@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
 
 from deployments.core.graph import merge
+from deployments.core.graph.templates import SKIPPED
 from deployments.core.plan import MASTER_NODE
 from deployments.models import Cluster, Graph, Node, Release
 
 Task = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """A task of type `skipped`: by which graph, and which type the task had before."""
+
+    type: str
+    by: str
+
+    @property
+    def why(self) -> str:
+        """The reason for people."""
+        return f"switched off by the graph of {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,8 @@ class MergedGraph:
 
     type: str
     tasks: list[Task] = field(default_factory=list)
+    switched_off: Mapping[str, SwitchedOff] = field(default_factory=dict)
+    """By id: the tasks of type `skipped`."""
     node_filter: str = ""
     on_success: Mapping[str, Any] | None = None
     on_error: Mapping[str, Any] | None = None
@@ -42,7 +58,7 @@ def merged_graph(cluster: Cluster, graph_type: str) -> MergedGraph:
         said = {name: getattr(graph, name) for name in ("node_filter", "on_success", "on_error", "on_stop")}
         others |= {name: value for name, value in said.items() if value}
     tasks = merge([], *(graph.tasks for graph in levels))
-    return MergedGraph(graph_type, [dict(task) for task in tasks], **others)
+    return MergedGraph(graph_type, [dict(task) for task in tasks], _switched_off(levels), **others)
 
 
 def merged_tasks(cluster: Cluster, graph_type: str) -> list[Task]:
@@ -80,6 +96,20 @@ def _levels(cluster: Cluster, graph_type: str) -> list[Graph]:
     """Weakest first."""
     release = Graph.objects.filter(release_id=cluster.release_id, type=graph_type)
     return [*release, *Graph.objects.filter(cluster=cluster, type=graph_type)]
+
+
+def _switched_off(levels: Iterable[Graph]) -> dict[str, SwitchedOff]:
+    types: dict[str, str] = {}
+    found: dict[str, SwitchedOff] = {}
+    for graph in levels:
+        for task in graph.tasks:
+            name, kind = task["id"], task.get("type", "")
+            found.pop(name, None)
+            if kind == SKIPPED:
+                found[name] = SwitchedOff(types.get(name, kind), graph.owner_name)
+            else:
+                types[name] = kind
+    return found
 
 
 def clusters_with_nodes() -> QuerySet[Cluster]:

@@ -74,6 +74,12 @@ def children(row: Transaction) -> list[Transaction]:
     return [row] if row.parent_id else list(Transaction.objects.filter(parent=row).order_by("position"))
 
 
+def requests_of(child_ids: Iterable[int]) -> dict[int, int]:
+    """By child: the request that it belongs to, by whose number people know it."""
+    found = Transaction.objects.filter(id__in=set(child_ids)).values_list("id", "parent_id")
+    return {child: parent or child for child, parent in found}
+
+
 def siblings(child: Transaction) -> list[Transaction]:
     """The other runs of its request in order."""
     return [other for other in Transaction.objects.filter(parent_id=child.parent_id).order_by("position") if other.id != child.id]

@@ -43,6 +43,19 @@ class TaskRun:
     """How many attempts a failing run gets in all."""
     retry_delay: float = 0.0
     """Seconds between two attempts."""
+    own_type: str = ""
+    """Of a run that the plan turned into one that does nothing: the type that its task has."""
+    why: str = ""
+    """Why it does nothing."""
+
+    @property
+    def task_type(self) -> str:
+        """The type that its task has, whatever this plan makes of it."""
+        return self.own_type or self.type
+
+    def left_out(self, why: str) -> TaskRun:
+        """The run as one of type `skipped`: it keeps its place in the order and does nothing. The first reason stays."""
+        return self if self.type == "skipped" else TaskRun(self.task, self.node, "skipped", False, own_type=self.task_type, why=why)
 
     @property
     def name(self) -> str:
@@ -123,10 +136,7 @@ class Plan:
         return {
             "format": PLAN_FORMAT,
             "nodes": self.nodes,
-            "runs": [
-                (run.task, run.node, run.type, run.fail_on_error, run.parameters, run.idempotent, run.attempts, run.retry_delay)
-                for run in self.runs
-            ],
+            "runs": [_row(run) for run in self.runs],
             "bundles": [(bundle.sources, bundle.targets, bundle.declared) for bundle in self.bundles],
             "groups": [(group.name, group.nodes, group.tolerance) for group in self.groups],
             "limits": dict(self.limits),
@@ -157,3 +167,8 @@ class Plan:
             ),
             warnings=tuple(PlanWarning(*row) for row in data["warnings"]),
         )
+
+
+def _row(run: TaskRun) -> tuple[Any, ...]:
+    row = (run.task, run.node, run.type, run.fail_on_error, run.parameters, run.idempotent, run.attempts, run.retry_delay)
+    return (*row, run.own_type, run.why) if run.own_type or run.why else row

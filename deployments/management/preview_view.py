@@ -12,10 +12,12 @@ from rich.text import Text
 
 from deployments.core.plan import SYNC_NODE, node_order
 from deployments.core.planning.preview import Line, Preview
+from deployments.core.wording import listed
 
 _COLOURS = {"run": "cyan", "reuse": "green", "new": "yellow", "gone": "red"}
 _MOST_RANGES = 6
 _MOST_TASKS = 4
+_MOST_REASONS = 10
 _PIPE_WIDTH = 160
 """A pipe has no width: a table cut to 80 columns would lose what it is there to tell."""
 
@@ -25,16 +27,23 @@ def as_data(preview: Preview, token: str) -> dict[str, Any]:
     return {
         "counts": preview.counts(),
         "runs": [
-            {"task": line.task, "node": _json_node(line.node), "action": line.action, "new": line.is_new, "why": line.why}
+            {
+                "task": line.task,
+                "node": _json_node(line.node),
+                "type": line.type,
+                "action": line.action,
+                "new": line.is_new,
+                "why": line.why,
+            }
             for line in preview.lines
-        ],
+        ],  # fmt: skip
         "gone": [{"task": task, "node": _json_node(node)} for task, node in preview.gone],
         "token": token,
     }
 
 
 def show(preview: Preview, by: str, out: TextIO) -> None:
-    """Print what would run, be kept or is gone; what is skipped is only counted."""
+    """Print what would run, be kept or is gone; of what is skipped, a line for each reason."""
     console = Console(file=out, width=None if out.isatty() else _PIPE_WIDTH, highlight=False)
     rows = list(_by_node(preview) if by == "node" else _by_task(preview))
     if rows:
@@ -48,6 +57,8 @@ def show(preview: Preview, by: str, out: TextIO) -> None:
         f"{counts['run']} would run, {counts['reuse']} be reused, {counts['skip']} be skipped; "
         f"{counts['new']} of them are new, {counts['gone']} are gone."
     )
+    for line in _skipped(preview):
+        console.print(Text(line), soft_wrap=True)
 
 
 def node_ranges(nodes: Iterable[str], most: int = _MOST_RANGES) -> str:
@@ -69,6 +80,20 @@ def _ranges(ordered: list[str]) -> Iterator[tuple[str, str]]:
         yield first, last
         first = last = node
     yield first, last
+
+
+def _skipped(preview: Preview) -> Iterator[str]:
+    """`2 skipped: it is … – netconfig (puppet), hosts (shell)`, the commonest reason first."""
+    by_why: dict[str, list[Line]] = {}
+    for line in preview.lines:
+        if line.action == "skip":
+            by_why.setdefault(line.why, []).append(line)
+    ordered = sorted(by_why.items(), key=lambda item: -len(item[1]))
+    for why, lines in ordered[:_MOST_REASONS]:
+        tasks = list(dict.fromkeys(f"{line.task} ({line.type})" for line in lines))
+        yield f"{len(lines)} skipped: {why} – {listed(tasks, _MOST_TASKS)}"
+    if rest := sum(len(lines) for _, lines in ordered[_MOST_REASONS:]):
+        yield f"{rest} skipped for other reasons (--format json shows all)"
 
 
 def _by_task(preview: Preview) -> Iterator[tuple[str, str, str, str]]:

@@ -20,6 +20,7 @@ from history.models import Transaction
 
 COLOURS = {"ready": "green", "skipped": "bright_black", "running": "cyan", "error": "red", "pending": "yellow", "stopped": "yellow"}
 MOST_RUNNING = 8
+MOST_REASONS = 5
 PATIENCE = 10.0
 """Seconds after which a request that nobody has taken is explained."""
 
@@ -66,6 +67,8 @@ def summary(parent: Transaction, console: Console) -> None:
     console.print(f"[bold {colour}]{parent.status}[/]: {about} — {figures or 'no task runs'}")
     if parent.message:
         console.print(Text(parent.message))
+    for line in _skipped(parent):
+        console.print(Text(line, style=COLOURS["skipped"]))
     failed = history.task_runs(parent, statuses=["error"])[:20]
     if failed:
         table = Table("failed task", "node", "why", title="Failures", title_justify="left")
@@ -75,6 +78,16 @@ def summary(parent: Transaction, console: Console) -> None:
     blocked = history.task_runs(parent, statuses=["pending"]).filter(reason__startswith="Blocked").count()
     if blocked:
         console.print(f"[yellow]{blocked}[/] task runs could not start: what they need failed (history {parent.id} --statuses pending).")
+
+
+def _skipped(parent: Transaction) -> list[str]:
+    """Why so many were skipped, the commonest reason first."""
+    reasons = history.task_runs(parent, statuses=["skipped"]).exclude(node=SYNC_NODE).order_by()
+    ordered = reasons.values_list("reason").annotate(count=Count("id")).order_by("-count", "reason")[: MOST_REASONS + 1]
+    lines = [f"{count} skipped: {reason or 'no reason was given'}" for reason, count in ordered]
+    return (
+        lines if len(lines) <= MOST_REASONS else [*lines[:MOST_REASONS], f"… and for other reasons: history {parent.id} --statuses skipped"]
+    )
 
 
 def _counts(parent: Transaction) -> dict[str, int]:

@@ -101,7 +101,7 @@ def _of_child(child: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, A
         planned = history.task_names(child.id)
         for name, definition in definitions.items():
             if name not in planned and (not wanted.tasks or name in wanted.tasks):
-                yield _unmatched(name, definition, wanted)
+                yield _unmatched(name, definition, wanted, *child.arguments.get("switched_off", {}).get(name, ()))
 
 
 def _rows(child: Transaction, wanted: HistoryFilter) -> QuerySet[TaskRun]:
@@ -133,7 +133,10 @@ def _item(run: TaskRun, definition: Mapping[str, Any], wanted: HistoryFilter) ->
     return item
 
 
-def _unmatched(name: str, definition: Mapping[str, Any], wanted: HistoryFilter) -> dict[str, Any]:
+def _unmatched(
+    name: str, definition: Mapping[str, Any], wanted: HistoryFilter, own_type: str = "", why: str = "no node matched"
+) -> dict[str, Any]:
     told = {"task_name": name, "node_id": NO_NODE, "status": "skipped", "time_start": None, "time_end": None}
-    item = {**told, **definition, **told, "attempts": 0, "reason": "no node matched"}
+    item = {**told, **definition, **told, "attempts": 0, "reason": why}
+    item |= {"type": own_type} if own_type else {}
     return {**item, "summary": {}} if wanted.summary else item

@@ -65,13 +65,16 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
     answer = scheduler.why(run.position, _when(SystemClock().now()))
     name = f"{run.task_name}/{run.node}"
     if answer.kind == "done" and run.reason:
-        return f"{name} is over: {run.status} ({run.reason.rstrip('.')})."
+        named = f"{name} ({run.type})" if run.status == "skipped" else name
+        return f"{named} is over: {run.status} ({run.reason.rstrip('.')})."
+    planned = scheduler.plan.runs[run.position]
+    nothing = f"It does nothing: {planned.why}." if planned.why else ""
     if child.status in ("pending", "running"):
-        return " ".join(filter(None, [answer.sentence, standing_of(child.parent_id)]))
+        return " ".join(filter(None, [answer.sentence, nothing, standing_of(child.parent_id)]))
     if answer.kind in ("done", "blocked"):
         return answer.sentence
     because = "it was a dry run" if child.dry_run else child.message.rstrip(".") or f"its transaction ended {child.status}"
-    return f"{name} was not started: {because}."
+    return " ".join(filter(None, [f"{name} was not started: {because}.", nothing]))
 
 
 def _when(now: datetime) -> Callable[[float], str]:

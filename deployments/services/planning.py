@@ -98,8 +98,9 @@ def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tool
         "plan": made.plan.to_data(), "tasks": graph.tasks, "settings": {"editable": settings_for_graphs(cluster)},
         "deployment_info": deployment_info(facts), "network_configuration": facts.common.get("network_metadata", {}),
     }  # fmt: skip
+    switched_off = {name: [off.type, off.why] for name, off in graph.switched_off.items()}
     callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}
-    ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks})
+    ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks, "switched_off": switched_off})
     recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now())
 
 
@@ -112,13 +113,8 @@ def _options(parent: Transaction, child: Transaction) -> PlanOptions:
 
 
 def _rows(made: Made) -> list[recorder.PlannedRun]:
-    inputs, reused = made.inputs_by_name, made.reused
-    rows = []
-    for run in made.plan.runs:
-        name = (run.task, run.node)
-        reason = f"reused from transaction {reused[name]}" if name in reused else ""
-        rows.append(recorder.PlannedRun(run.node, run.task, run.type, inputs.get(name, ""), reason))
-    return rows
+    inputs = made.inputs_by_name
+    return [recorder.PlannedRun(run.node, run.task, run.task_type, inputs.get((run.task, run.node), ""), run.why) for run in made.plan.runs]
 
 
 def _check_anything(parent: Transaction, child: Transaction, made: Made) -> None:

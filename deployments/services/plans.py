@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments import queries
 from deployments.core.facts import ClusterFacts
+from deployments.core.graph.templates import SKIPPED
 from deployments.core.plan import MASTER_NODE, Plan
 from deployments.core.planning import planner, reuse
 from deployments.core.planning.planner import Planned
@@ -54,17 +55,11 @@ class Made:
     """By run of `planned`; empty unless `reuse` was asked for."""
 
     @property
-    def reused(self) -> dict[Name, int]:
-        """What is kept from running again → the transaction (a child's id) in which it ended well."""
-        runs = self.planned.plan.runs
-        return {(runs[run].task, runs[run].node): verdict.kept for run, verdict in self.verdicts.items() if verdict.kept}
-
-    @property
     def inputs_by_name(self) -> dict[Name, str]:
         """Digests of the inputs of everything that is to run."""
-        reused = self.reused
-        names = ((run.task, run.node) for run in self.planned.plan.runs)
-        return {name: digest for name, digest in zip(names, self.inputs, strict=True) if digest and name not in reused}
+        runs = self.planned.plan.runs
+        kept = {run for run, verdict in self.verdicts.items() if verdict.kept}
+        return {(runs[run].task, runs[run].node): digest for run, digest in enumerate(self.inputs) if digest and run not in kept}
 
 
 def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, *, compared: bool = False) -> Made:
@@ -83,14 +78,32 @@ def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, 
         graph.tasks, facts, only_tasks=options.tasks, subgraphs=options.subgraphs, noop=options.noop,
         max_nodes_per_call=cluster.max_nodes_per_call, limit=limit,
     )  # fmt: skip
+    planned = _with_who_switched_off(planned, graph)
     inputs = planned.watch.inputs(planned.plan)
     tries = last_tries(cluster, nodes) if options.reuse or compared else {}
     verdicts = reuse.judge(planned.plan, planned.links, inputs, tries) if options.reuse else {}
-    plan = reuse.keep(planned.plan, {run for run, verdict in verdicts.items() if verdict.kept})
+    plan = reuse.keep(planned.plan, _reasons_to_keep(verdicts))
     plan = leave_out(plan, options.skip)
     if not cluster.task_based_deployment:
         plan = role_based(plan, graph.tasks)
     return Made(plan, graph, facts, planned, inputs, tries, verdicts)
+
+
+def _reasons_to_keep(verdicts: Mapping[int, Verdict]) -> dict[int, str]:
+    kept = {run: verdict.kept for run, verdict in verdicts.items() if verdict.kept}
+    known_as = history.requests_of(kept.values())
+    return {run: f"reused from transaction {known_as[child]}" for run, child in kept.items()}
+
+
+def _with_who_switched_off(planned: Planned, graph: MergedGraph) -> Planned:
+    """What a graph switches off says which graph that is, and has the type that its task had before."""
+    if not graph.switched_off:
+        return planned
+    runs = tuple(
+        replace(run, own_type=off.type, why=off.why) if run.own_type == SKIPPED and (off := graph.switched_off.get(run.task)) else run
+        for run in planned.plan.runs
+    )
+    return replace(planned, plan=replace(planned.plan, runs=runs))
 
 
 def last_tries(cluster: Cluster, nodes: Iterable[Node]) -> dict[Name, LastTry]:

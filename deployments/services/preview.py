@@ -73,7 +73,11 @@ def _earlier(cluster: Cluster, graph_type: str, made: Made) -> Earlier:
         data = history.snapshot(child_id, "plan")
         return {(run.task, run.node): run for run in Plan.from_data(data).runs} if data else {}
 
-    return Earlier(tries=made.tries, names=history.run_names(newest.id) if newest else (), planned=planned)
+    @cache
+    def request_of(child_id: int) -> int:
+        return history.requests_of([child_id]).get(child_id, child_id)
+
+    return Earlier(tries=made.tries, names=history.run_names(newest.id) if newest else (), planned=planned, request_of=request_of)
 
 
 def _now(cluster: Cluster, made: Made, options: DeployOptions) -> Situation:

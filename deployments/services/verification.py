@@ -80,7 +80,7 @@ def _child(row: Transaction) -> tuple[Child, list[Finding]]:
         return Child(NO_PLAN, ()), []
     plan = Plan.from_data(stored)
     written = list(TaskRun.objects.filter(transaction=row).order_by("position").values_list("id", "position", "task_name", "node", "type"))
-    expected = [(index, run.task, run.node, run.type) for index, run in enumerate(plan.runs)]
+    expected = [(index, run.task, run.node, run.task_type) for index, run in enumerate(plan.runs)]
     findings = []
     if [tuple(line[1:]) for line in written] != expected:
         findings.append(Finding("row", f"The task runs of transaction {row.id} are not those of its plan."))

@@ -78,7 +78,7 @@ def test_summary_with_and_without_hashes(files):
 
 def test_table_and_drawing(files):
     table = run_plan(*files).stdout
-    assert "web   shell    2" in table
+    assert "web   shell  2" in table
     assert "4 task runs on 4 nodes, 4 dependencies" in table
     drawing = run_plan(*files, "--format", "dot").stdout
     assert drawing.startswith("digraph")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from deployments.core.errors import InvalidData
 from deployments.core.expressions.evaluator import Evaluator
-from deployments.core.expressions.template import Template
+from deployments.core.expressions.template import YAQL, Template
 from deployments.core.expressions.view import View
 from deployments.core.plan import ENGINE_TYPES
 
@@ -27,6 +28,8 @@ SKIPPED = "skipped"
 LONGEST_NAME = 255
 """Characters of a task's id, also after names in braces were filled in: what history has room for."""
 OLDEST_VERSION = (2, 0, 0)
+LONGEST_CONDITION = 200
+"""Characters of a condition that a reason shows."""
 _NEED_NO_VERSION = GROUP_TYPES | ENGINE_TYPES
 _REPEATABLE = frozenset(("puppet", "upload_file", "upload_files", "copy_files", "sync"))
 """Types that may be run again after a lost attempt, because running them twice is the same as once."""
@@ -65,6 +68,14 @@ class TaskTemplate:
         """The yaql expressions in all parts of the task."""
         parts = (*self.relations.values(), self._name, self._condition, self._parameters, self._fail_on_error)
         return chain.from_iterable(part.expressions for part in parts)
+
+    @property
+    def condition(self) -> str:
+        """The condition in one line, as it was written, cut where it gets long."""
+        written = self.task.get("condition")
+        text = written.get(YAQL, written) if isinstance(written, Mapping) else written
+        line = " ".join((text if isinstance(text, str) else json.dumps(text, default=str)).split())
+        return line if len(line) <= LONGEST_CONDITION else f"{line[:LONGEST_CONDITION]}…"
 
     @property
     def is_group(self) -> bool:

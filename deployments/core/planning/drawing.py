@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,9 +38,9 @@ def table(plan: Plan, links: Links) -> str:
         runs_by_task.setdefault(run.task, []).append(index)
     for task, indexes in sorted(runs_by_task.items()):
         runs = [plan.runs[index] for index in indexes]
-        types = Counter(run.type for run in runs if run.type != "skipped")
-        kind = ", ".join(sorted(types)) or "skipped"
-        rows.append((task, kind, str(len(runs)), str(len(runs) - types.total()), _some([run.node for run in runs])))
+        kind = ", ".join(sorted({run.task_type for run in runs}))
+        skipped = sum(run.type == "skipped" for run in runs)
+        rows.append((task, kind, str(len(runs)), str(skipped), _some([run.node for run in runs])))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     text = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows]
     dependencies = f"{links.count():,} {'dependency' if links.count() == 1 else 'dependencies'}"

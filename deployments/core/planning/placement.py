@@ -16,6 +16,15 @@ from deployments.core.planning.roles import Resolver
 from deployments.core.planning.strategy import tolerance_of
 from deployments.core.time_limit import Limit
 
+NOT_ASKED_FOR = "it is not among the tasks asked for"
+NOTHING = {
+    STAGE: "a stage does nothing: others wait for each other at it",
+    SKIPPED: "the graph switches it off (its type is skipped)",
+    "anchor": "an anchor does nothing: others wait for each other at it",
+    "noop": "a noop does nothing",
+}
+"""By type: why a task of it does nothing."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -25,6 +34,8 @@ class Entry:
     node: str
     name: str
     type: str
+    why: str = ""
+    """Why it does nothing, if it is skipped."""
 
 
 class Placement:
@@ -131,8 +142,16 @@ class Placement:
         view = self.view(template, node)
         # The condition counts even where the task is skipped anyway: an error in it must not depend on that.
         runs = template.may_run(self._evaluator, view, node)
-        kind = template.type if runs and template.type != STAGE and self._is_wanted(template) else SKIPPED
-        return Entry(template, node, template.name(self._evaluator, view, node), kind)
+        why = self._why_not(template, runs)
+        return Entry(template, node, template.name(self._evaluator, view, node), SKIPPED if why else template.type, why)
+
+    def _why_not(self, template: TaskTemplate, runs: bool) -> str:
+        """Why the task does nothing; empty if it does something."""
+        if template.type in (STAGE, SKIPPED):
+            return NOTHING[template.type]
+        if not self._is_wanted(template):
+            return NOT_ASKED_FOR
+        return "" if runs else f"its condition is false: {template.condition}"
 
     def _is_wanted(self, template: TaskTemplate) -> bool:
         return self._only is None or template.id in self._only

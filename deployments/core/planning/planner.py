@@ -17,7 +17,7 @@ from deployments.core.graph.lint import MOST_WARNINGS, lint
 from deployments.core.graph.templates import SKIPPED, TaskTemplate
 from deployments.core.links import Links, find_cycle, link
 from deployments.core.plan import ENGINE_TYPES, Declared, Plan, TaskRun
-from deployments.core.planning.placement import Entry, Placement
+from deployments.core.planning.placement import NOTHING, Entry, Placement
 from deployments.core.planning.relations import Member, Relations, Runs
 from deployments.core.planning.strategy import limits_of
 from deployments.core.planning.subgraphs import Subgraph, keep_subgraphs
@@ -164,18 +164,20 @@ class _Planner:
         parameters = template.parameters(self._evaluator, view, entry.node)
         fails = template.fails(self._evaluator, view, entry.node)
         if entry.type == SKIPPED:
-            return TaskRun(entry.name, entry.node, SKIPPED, fail_on_error=False)
+            return TaskRun(entry.name, entry.node, SKIPPED, fail_on_error=False, own_type=template.type, why=entry.why)
         self._volume.add(entry.name, entry.node, parameters)
-        kind = "noop" if self._noop and entry.type not in _RUN_IN_NOOP | ENGINE_TYPES else entry.type
+        has_no_noop = self._noop and entry.type not in _RUN_IN_NOOP | ENGINE_TYPES
         return TaskRun(
             task=entry.name,
             node=entry.node,
-            type=kind,
+            type="noop" if has_no_noop else entry.type,
             fail_on_error=fails and not self._noop,
             parameters=parameters,
             idempotent=template.retry.idempotent,
             attempts=template.retry.attempts,
             retry_delay=template.retry.delay,
+            own_type=entry.type if has_no_noop else "",
+            why=f"a no-operation run has nothing to try of type {entry.type}" if has_no_noop else NOTHING.get(entry.type, ""),
         )
 
     # -- relations -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deployments.core.plan import ENGINE_TYPES, SYNC_NODE, Plan, TaskRun, node_order
+from deployments.core.plan import ENGINE_TYPES, Plan, TaskRun, node_order
 from deployments.core.planning.differences import differing_keys
 from deployments.core.planning.reuse import LastTry, Name, Verdict
 from deployments.core.planning.watch import Watch
@@ -25,6 +25,8 @@ class Line:
     is_new: bool
     """The last transaction did not have it."""
     why: str
+    type: str = ""
+    """Its task's type, whatever becomes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Earlier:
     """What the last transaction of this graph had."""
     planned: Callable[[int], Mapping[Name, TaskRun]]
     """The runs of an earlier transaction's plan."""
+    request_of: Callable[[int], int] = int
+    """A child → the request by whose number people know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +78,18 @@ def preview(
     """
     reasons = _Reasons(plan, watch, earlier, situation)
     lines = []
+    action: Action
     for index, (run, digest) in enumerate(zip(plan.runs, inputs, strict=True)):
         is_new = (run.task, run.node) not in earlier.names
         verdict = verdicts.get(index)
         if run.type in ENGINE_TYPES:
-            lines.append(Line(run.task, run.node, "skip", is_new, _why_skipped(run)))
+            action, why = "skip", run.why or f"a {run.type} does nothing"
         elif verdict is not None and verdict.kept:
-            lines.append(Line(run.task, run.node, "reuse", is_new, f"ended ready in transaction {verdict.kept}"))
+            action, why = "reuse", f"ended ready in transaction {earlier.request_of(verdict.kept)}"
         else:
-            why = reasons.by_verdict(run, verdict) if verdict else reasons.by_status(run, digest)
-            lines.append(Line(run.task, run.node, "run", is_new, why))
+            action, why = "run", reasons.by_verdict(run, verdict) if verdict else reasons.by_status(run, digest)
+        lines.append(Line(run.task, run.node, action, is_new, why, run.task_type))
     return Preview(tuple(lines), _gone(plan, earlier.names, situation.statuses))
-
-
-def _why_skipped(run: TaskRun) -> str:
-    if run.node == SYNC_NODE:
-        return "a point to wait for each other"
-    return "its condition is false, or it was not chosen" if run.type == "skipped" else f"a {run.type} does nothing"
 
 
 def _gone(plan: Plan, names: Collection[Name], present: Mapping[str, str]) -> tuple[Name, ...]:
@@ -113,11 +112,15 @@ class _Reasons:
         if last is None:
             return self._never(run)
         if verdict.why == "unsuccessful":
-            return _how_it_ended(last)
+            return self._how_it_ended(last)
         if verdict.why == "changed":
             return self._changed(run, last)
         before = self._plan.runs[verdict.before].name
-        return f"{before} runs before it" if not verdict.since else f"{before} has run since, in transaction {verdict.since}"
+        return (
+            f"{before} runs before it"
+            if not verdict.since
+            else f"{before} has run since, in transaction {self._earlier.request_of(verdict.since)}"
+        )
 
     def by_status(self, run: TaskRun, inputs: str) -> str:
         """Why it runs in a deployment that keeps nothing."""
@@ -130,7 +133,7 @@ class _Reasons:
         if run.node in self._situation.fresh:
             return _joined(f"its node is {self._situation.statuses.get(run.node, 'new')}", changed)
         if last.status != "ready":
-            return _joined(_how_it_ended(last), changed)
+            return _joined(self._how_it_ended(last), changed)
         return changed or "nothing changed, but no condition keeps it from running"
 
     def _never(self, run: TaskRun) -> str:
@@ -146,13 +149,11 @@ class _Reasons:
             paths += differing_keys(_plain(before.parameters), _plain(run.parameters), "parameters")
         return f"changed: {', '.join(paths)}" if paths else "its inputs changed"
 
-
-def _how_it_ended(last: LastTry) -> str:
-    if last.status == "pending":
-        return f"it was not reached in transaction {last.transaction}"
-    if last.status == "running":
-        return f"it was still running in transaction {last.transaction}"
-    return f"it ended {last.status} in transaction {last.transaction}"
+    def _how_it_ended(self, last: LastTry) -> str:
+        where = f"in transaction {self._earlier.request_of(last.transaction)}"
+        if last.status == "pending":
+            return f"it was not reached {where}"
+        return f"it was still running {where}" if last.status == "running" else f"it ended {last.status} {where}"
 
 
 def _joined(first: str, second: str) -> str:

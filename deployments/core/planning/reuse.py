@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from deployments.core.graph.templates import SKIPPED
 from deployments.core.links import Links
-from deployments.core.plan import SYNC_NODE, Plan, TaskRun
+from deployments.core.plan import SYNC_NODE, Plan
 from deployments.core.planning.strategy import limits_of
 from deployments.core.scheduling.weights import topological
 
@@ -63,9 +62,9 @@ def judge(plan: Plan, links: Links, inputs: Sequence[str], tries: Mapping[Name, 
     return judging.verdicts()
 
 
-def keep(plan: Plan, kept: Collection[int]) -> Plan:
-    """The plan in which these runs are skipped; order and relations stay."""
-    runs = tuple(TaskRun(run.task, run.node, SKIPPED, fail_on_error=False) if index in kept else run for index, run in enumerate(plan.runs))
+def keep(plan: Plan, kept: Mapping[int, str]) -> Plan:
+    """The plan in which these runs are skipped, each for its reason; order and relations stay."""
+    runs = tuple(run.left_out(kept[index]) if index in kept else run for index, run in enumerate(plan.runs))
     return replace(plan, runs=runs, limits=limits_of(runs))
 
 

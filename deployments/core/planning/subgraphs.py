@@ -8,14 +8,16 @@ from dataclasses import replace
 
 from deployments.core.documents.typed import listed, short
 from deployments.core.errors import InvalidData
-from deployments.core.graph.templates import SKIPPED
 from deployments.core.links import Links
 from deployments.core.names import did_you_mean
-from deployments.core.plan import Plan, TaskRun
+from deployments.core.plan import Plan
 from deployments.core.planning.strategy import limits_of
 
 Subgraph = Mapping[str, Sequence[str | None]]
 """`{start: […], end: […]}`; an element is `task`, `task/1,2` or `task/5-7`. A missing, empty or null side is open."""
+
+OUTSIDE = "it is outside the part of the graph that was asked for"
+UNWANTED = "a person decided to go on without it"
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 
@@ -33,7 +35,7 @@ def keep_subgraphs(plan: Plan, links: Links, subgraphs: Iterable[Subgraph]) -> P
         after = _closure(_elements(plan, subgraph, "start"), successors)
         before = _closure(_elements(plan, subgraph, "end"), predecessors)
         kept |= after & before
-    runs = tuple(run if index in kept else _skipped(run) for index, run in enumerate(plan.runs))
+    runs = tuple(run if index in kept else run.left_out(OUTSIDE) for index, run in enumerate(plan.runs))
     return replace(plan, runs=runs, limits=limits_of(runs))
 
 
@@ -42,7 +44,7 @@ def leave_out(plan: Plan, names: Iterable[str]) -> Plan:
     unwanted = frozenset(names)
     if not unwanted:
         return plan
-    return replace(plan, runs=tuple(_skipped(run) if run.name in unwanted else run for run in plan.runs))
+    return replace(plan, runs=tuple(run.left_out(UNWANTED) if run.name in unwanted else run for run in plan.runs))
 
 
 def _closure(start: set[int] | None, neighbours: Sequence[Sequence[int]]) -> set[int]:
@@ -84,7 +86,3 @@ def _is_among(node: str, nodes: str) -> bool:
         if part == node or (span and node.isdecimal() and int(span[1]) <= int(node) <= int(span[2])):
             return True
     return False
-
-
-def _skipped(run: TaskRun) -> TaskRun:
-    return run if run.type == SKIPPED else TaskRun(run.task, run.node, SKIPPED, fail_on_error=False)

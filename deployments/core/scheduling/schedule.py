@@ -250,7 +250,7 @@ class Scheduler:
 
     def _fail(self, run: int, reason: str) -> None:
         if not self.plan.runs[run].fail_on_error:
-            self._end_well(run, "skipped", reason)
+            self._end_well(run, "skipped", reason or "it failed, and may (fail_on_error: false)")
             return
         self._out.append(EndRun(run, "error", reason))
         self._settle(run)

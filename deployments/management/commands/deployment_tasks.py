@@ -16,7 +16,7 @@ from deployments.management.watch import COLOURS
 from deployments.services.deployment_history import STATUSES, HistoryFilter, find_transaction, items, table
 from deployments.services.nodes import uid_of
 
-_COLUMNS = ("task_name", "node_id", "status", "time_start", "time_end", "attempts", "reason")
+_COLUMNS = ("task_name", "node_id", "status", "type", "time_start", "time_end", "attempts", "reason")
 
 
 class Command(FuelwebCommand):

@@ -58,11 +58,11 @@ class Command(FuelwebCommand):
     def _table(self, transaction: Transaction, rows: Iterable[TaskRun]) -> None:
         title = f"Transaction {transaction.id}: {transaction.name} of {transaction.cluster_name}, {transaction.status}"
         table = Table(title=Text(title))
-        for name in ("task", "node", "status", "start (UTC)", "took", "why"):
+        for name in ("task", "node", "status", "type", "start (UTC)", "took", "why"):
             table.add_column(name, overflow="fold")
         for row in rows:
             state = f"[{COLOURS[row.status]}]{row.status}[/]"
-            table.add_row(Text(row.task_name), Text(row.node), state, _clock(row.time_start), _took(row), Text(row.reason))
+            table.add_row(Text(row.task_name), Text(row.node), state, Text(row.type), _clock(row.time_start), _took(row), Text(row.reason))
         # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
         console = Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False)
         if transaction.message:

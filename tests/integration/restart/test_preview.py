@@ -45,8 +45,8 @@ def edit(cluster: Cluster, **common: object) -> None:
     Cluster.objects.filter(id=cluster.id).update(common={**DATA, **common})
 
 
-def last_child() -> int:
-    return Transaction.objects.filter(parent__isnull=False).order_by("-id").values_list("id", flat=True)[0]
+def last_request() -> int:
+    return Transaction.objects.filter(parent=None).order_by("-id").values_list("id", flat=True)[0]
 
 
 def test_a_first_deployment(system: System, cluster: Cluster) -> None:
@@ -63,7 +63,7 @@ def test_the_data_that_changed_are_named(system: System, cluster: Cluster) -> No
         name: why
         for node in "12"
         for name, why in {
-            f"base/{node}": ("skip", "its condition is false, or it was not chosen"),
+            f"base/{node}": ("skip", "its condition is false: changed($.base)"),
             f"site/{node}": ("run", "changed: $.site.look.theme, $.get('port')"),
             f"always/{node}": ("run", "nothing changed, but no condition keeps it from running"),
         }.items()
@@ -88,7 +88,7 @@ def test_nodes_say_why_everything_runs_on_them(system: System, cluster: Cluster)
 
 def test_what_is_reused_and_why_the_rest_is_not(system: System, cluster: Cluster) -> None:
     system.deploy(cluster, fail=["site/1"])
-    child = last_child()
+    child = last_request()
     edit(cluster, base=1)
     shown = system.show(cluster, reuse=True).preview
     lines = by_name(shown)
@@ -103,7 +103,7 @@ def test_what_is_reused_and_why_the_rest_is_not(system: System, cluster: Cluster
     system.deploy(cluster, tasks=["base"])
     lines = by_name(system.show(cluster, reuse=True).preview)
     assert lines["base/1"][0] == "skip", "its condition sees nothing new"
-    assert lines["always/1"] == ("run", f"base/1 has run since, in transaction {last_child()}")
+    assert lines["always/1"] == ("run", f"base/1 has run since, in transaction {last_request()}")
 
 
 def test_new_and_gone(system: System, cluster: Cluster) -> None:
@@ -135,8 +135,9 @@ def test_a_token_runs_exactly_what_was_shown(system: System, cluster: Cluster, o
     shown = system.show(cluster, **options)
     parent = system.deploy(cluster, token=shown.token)
     assert parent.status == "ready"
-    wanted = [(run.task, run.node, run.type) for run in shown.plan.runs]
-    assert [(row.task_name, row.node, row.type) for row in rows(parent)] == wanted
+    wanted = [(run.task, run.node, run.task_type, run.why) for run in shown.plan.runs]
+    told = [(row.task_name, row.node, row.type, row.reason if row.status == "skipped" else "") for row in rows(parent)]
+    assert told == wanted
     assert ran(parent) == {f"{line.task}/{line.node}" for line in shown.preview.lines if line.action == "run"}
     assert parent.noop == options.get("noop", False)
 
@@ -223,7 +224,7 @@ def test_the_command(system: System, cluster: Cluster) -> None:
     call_command("deploy", cluster.name, "--plan", "--reuse", "--format", "json", stdout=out)
     data = json.loads(out.getvalue())
     assert data["counts"]["run"] == 6
-    assert data["runs"][0] == {"task": "always", "node": "1", "action": "run", "new": True, "why": "it has never run here"}
+    assert data["runs"][0] == {"task": "always", "node": "1", "type": "shell", "action": "run", "new": True, "why": "it has never run here"}
     assert system.deploy(cluster, token=data["token"]).status == "ready"
     assert not Transaction.objects.filter(parent=None).exclude(arguments__reuse=True).exists()
     with pytest.raises(CommandError, match="since the plan was shown"):

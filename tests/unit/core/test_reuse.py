@@ -70,7 +70,7 @@ def test_a_sync_point_lets_through_each_nodes_own_work_only() -> None:
 
 
 def test_what_is_kept_is_skipped_in_the_plan() -> None:
-    plan = keep(a_plan(["a/1", "b/1"], [("a/1", "b/1")]), {0})
+    plan = keep(a_plan(["a/1", "b/1"], [("a/1", "b/1")]), {0: "as told"})
     assert [run.type for run in plan.runs] == ["skipped", "shell"]
     assert not plan.runs[0].fail_on_error
     assert list(plan.edges()) == [(0, 1)]
