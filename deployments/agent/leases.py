@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from redis.exceptions import RedisError
+
 from deployments.agent.steady import steady
 from deployments.wire.broker import Broker
 from deployments.wire.messages import AttemptKey
@@ -62,8 +64,19 @@ class Leases:
                 self._sooner.clear()
                 self._next = min((held.due for held in self._held.values()), default=math.inf)
                 pause = self._next - steady()
-            if not self._sooner.wait(None if pause == math.inf else max(0.0, pause)):
+            if self._sooner.wait(None if pause == math.inf else max(0.0, pause)):
+                continue
+            try:
                 self._renew(steady())
+            except Exception:
+                # Whatever it is: without this thread all attempts of the process would be lost.
+                logger.exception("Leases could not be renewed. They are tried again.")
+                self._put_off(steady())
+
+    def _put_off(self, now: float) -> None:
+        with self._lock:
+            for held in self._held.values():
+                held.due = max(held.due, now + min(_RETRY_SECONDS, held.seconds / 3))
 
     def _renew(self, now: float) -> None:
         # Those that are nearly due go along: fewer round trips.
@@ -71,16 +84,22 @@ class Leases:
             due = [(key, held) for key, held in self._held.items() if held.due <= now + held.seconds / 12]
         try:
             answers = self._broker.renew([(key, held.seconds) for key, held in due])
-        except Exception as error:
-            # Whatever it is: without this thread all attempts of the process would be lost.
+        except (RedisError, OSError) as error:
             logger.warning("%d leases could not be renewed: %s", len(due), error)
-            for _, held in due:
-                held.due = now + min(_RETRY_SECONDS, held.seconds / 3)
+            self._put_off(now)
             return
         for (key, held), may_go_on in zip(due, answers, strict=True):
             held.unbroken = held.unbroken and now - held.confirmed < held.seconds
             held.due, held.confirmed = now + held.seconds / 3, now
             if not may_go_on:
-                logger.warning("Attempt %s of run %s is ended: a later attempt is allowed on node %s.", key.attempt, key.run, key.node)
-                self.drop(key)
-                held.halt()
+                self._halt(key, held)
+
+    def _halt(self, key: AttemptKey, held: _Held) -> None:
+        logger.warning("Attempt %s of run %s is ended: a later attempt is allowed on node %s.", key.attempt, key.run, key.node)
+        try:
+            held.halt()
+        except Exception:
+            # It is asked for again with the next renewal; the leases of all others must not wait for it.
+            logger.exception("Attempt %s of run %s could not be ended.", key.attempt, key.run)
+            return
+        self.drop(key)

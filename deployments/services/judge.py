@@ -45,24 +45,27 @@ def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
     return timeout * tries + pause * tries + grace
 
 
-def judge(child: ChildRun, leased: dict[int, bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:
-    """Look at every undone attempt. `leased` was read before the reports were drained, so an attempt that ended in between isn't judged."""
-    verdicts = judge_started(child, leased, tools, ledger, now)
+def judge(child: ChildRun, silent: Mapping[tuple[int, int], bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:
+    """Look at every undone attempt.
+
+    `silent` (see `SilentAgents.look`) was read before the reports were drained, so an attempt that ended in between isn't judged.
+    """
+    verdicts = judge_started(child, silent, tools, ledger, now)
     _judge_unclaimed(child, tools, ledger, now, verdicts)
     return verdicts
 
 
-def judge_started(child: ChildRun, leased: dict[int, bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:
+def judge_started(child: ChildRun, silent: Mapping[tuple[int, int], bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:
     """Attempts that were claimed and then fell silent. An agent that died before its report kept the outcome: its heartbeat tells it."""
     verdicts = Verdicts()
-    silent = [row for row in child.undone.values() if row.attempt_status == "started" and not leased.get(row.position, True)]
-    beats = heartbeats(tools, [child.key(row).node for row in silent]) if silent else {}
-    for row in silent:
+    unheard = [row for row in child.undone.values() if row.attempt_status == "started" and (row.position, row.number) in silent]
+    beats = heartbeats(tools, [child.key(row).node for row in unheard]) if unheard else {}
+    for row in unheard:
         key = child.key(row)
         beat = beats.get(key.node)
         if beat is not None and beat.outcome is not None and beat.outcome.key == key:
             verdicts.events += take_report(child, beat.outcome, ledger.at.timestamp(), ledger, verdicts.over)
-        else:
+        elif silent[row.position, row.number]:
             _lose(child, row, "The attempt was lost: its agent fell silent.", ledger, verdicts)
     for row in [row for row in child.undone.values() if row.attempt_status == "started" and row.time_start is not None]:
         if now - row.time_start > timedelta(seconds=deadline_seconds(child, row, tools.patience.deadline_grace)):

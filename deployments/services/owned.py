@@ -14,6 +14,7 @@ from deployments.services.clock import is_due, moment
 from deployments.services.decisions import carry_out_decisions
 from deployments.services.judge import Verdicts, heartbeats, judge, judge_started, sort_out, take_back
 from deployments.services.receive import receive
+from deployments.services.silent_agents import SilentAgents
 from deployments.services.tools import Tools
 from deployments.services.trust import Trust
 from deployments.wire.broker import Entry
@@ -46,6 +47,7 @@ class OwnedTransaction:
         self._next_look = 0.0
         self._wakes: list[float] = []
         self._trust = Trust(parent.id, epoch, tools)
+        self._silent = SilentAgents(tools.patience.lease)
         self._paused = False
         self._door = ""
         """Why the door is to be closed as soon as the broker can be believed."""
@@ -182,7 +184,7 @@ class OwnedTransaction:
         """What has happened since: reports, verdicts about the silent, requests, time."""
         tools, trust = self._tools, self._trust
         judging = look and trust.state != "blind" and now >= trust.judge_after
-        leased = self._leases(child) if judging else {}
+        silent = self._look_for_silence(child, now) if look else {}
         entries = tools.broker.drain(self.id, MOST_REPORTS)
         self._unread = len(entries) == MOST_REPORTS
         if self._unread:
@@ -191,9 +193,9 @@ class OwnedTransaction:
         events, over = receive(child, entries, tools.keys, ledger, bare=self._careful)
         verdicts = Verdicts()
         if judging and trust.state == "sure" and not self._unread:
-            verdicts = judge(child, leased, tools, ledger, ledger.at)
+            verdicts = judge(child, silent, tools, ledger, ledger.at)
         if look and trust.state == "asking" and not self._unread:
-            verdicts = judge_started(child, leased, tools, ledger, ledger.at)
+            verdicts = judge_started(child, silent, tools, ledger, ledger.at)
             sort_out(child, trust.beats_before, tools, ledger, verdicts)
         if verdicts:
             trust.check()
@@ -263,10 +265,11 @@ class OwnedTransaction:
             events.append(Tick())
         return events
 
-    def _leases(self, child: ChildRun) -> dict[int, bool]:
+    def _look_for_silence(self, child: ChildRun, now: float) -> dict[tuple[int, int], bool]:
+        """Also while nobody is judged: who has said nothing all the while need not be waited for again."""
         started = [row for row in child.undone.values() if row.attempt_status == "started"]
         answers = self._tools.broker.leased([child.key(row) for row in started]) if started else []
-        return dict(zip((row.position for row in started), answers, strict=True))
+        return self._silent.look(dict(zip(((row.position, row.number) for row in started), answers, strict=True)), now)
 
     def _note_offline(self, child: ChildRun, events: list[Event], ledger: Ledger) -> None:
         """Remember who was offline: a scheduler made anew has to be told."""

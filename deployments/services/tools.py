@@ -17,7 +17,7 @@ class Patience:
     ownership: float = 10.0
     """An orchestrator or planner that is silent for so long has lost its transaction."""
     lease: float = 30.0
-    """An attempt that is silent for so long is lost."""
+    """An attempt that is silent for so long has no lease any more; without one for as long again it is lost."""
     first_heartbeat: float = 15.0
     """A node counts as offline at the start only if its agent is still silent so long after the plan was recorded."""
     resend: float = 10.0

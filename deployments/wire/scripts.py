@@ -120,14 +120,14 @@ RENEW = """
 local function number(mark) return tonumber(string.match(mark, '^%d+:%d+:%d+:(%d+):')) end
 local answers = {}
 for i = 1, #ARGV / 2 do
-  local held = redis.call('GET', KEYS[i * 2 - 1])
-  local later = held and number(held) > number(ARGV[i * 2 - 1])
+  local held = redis.pcall('GET', KEYS[i * 2 - 1])
+  local later = type(held) == 'string' and number(held) > number(ARGV[i * 2 - 1])
   if not later then redis.call('SET', KEYS[i * 2], 1, 'PX', ARGV[i * 2]) end
   answers[i] = later and 0 or 1
 end
 return answers
 """
-"""KEYS (permit, lease) of each; ARGV (mark, lease in ms) of each."""
+"""KEYS (permit, lease) of each; ARGV (mark, lease in ms) of each. A permit that is no text allows nothing, and holds up no other lease."""
 
 REPORT = """
 local owner, outcomes, lease, woken = unpack(KEYS)
