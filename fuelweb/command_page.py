@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
+from deployments.management.base import FuelwebCommand
+
 _OURS = ("deployments", "fuelweb")
 _GROUPS = {
     "Describe": ("load_cluster", "clusters", "graph", "deployment_tasks", "serialized_tasks"),
@@ -21,7 +23,8 @@ _GROUPS = {
 _INTRODUCTION = """# Commands
 
 `python manage.py COMMAND --help` says the same (`python` is `.venv/bin/python`). Every command answers what can't be done by one sentence
-and exits 1; then nothing has been changed. Clusters are given by name or id, TRANSACTION is the number that `deploy` prints (or that of one
+and exits 1; then nothing has been changed. After wrong arguments it shows how it is used, and an example; an option that would mean nothing
+beside the others is refused too. Clusters are given by name or id, TRANSACTION is the number that `deploy` prints (or that of one
 of its children), nodes are given by uid. This page is printed from the code: change the commands, then run
 `python manage.py reference > docs/commands.md`.
 """
@@ -46,6 +49,9 @@ def _section(name: str, command: BaseCommand) -> str:
     own = _own_actions(parser)
     usage = " ".join(["manage.py", name, *(_usage(action) for action in own)])
     lines = [f"\n### {name}\n", f"\n`{usage}`\n", f"\n{' '.join(command.help.split())}\n"]
+    if isinstance(command, FuelwebCommand):
+        shown = "; ".join(f"`manage.py {example}`" for example in command.examples)
+        lines.append(f"\n{'Example' if len(command.examples) == 1 else 'Examples'}: {shown}\n")
     rows = [row for action in own for row in _rows(action)]
     if rows:
         lines += ["\n| | |\n|---|---|\n", *(f"| `{what}` | {meaning} |\n" for what, meaning in rows)]

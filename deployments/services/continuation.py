@@ -47,7 +47,8 @@ def continuation(cluster: Cluster, run: TaskRun, decision: str) -> DeployOptions
         graph_types=[kind for kind, _ in by_graph], by_graph=[own for _, own in by_graph],
         nodes=_still(said["nodes"], here) if "nodes" in said else None, tasks=said.get("tasks"), subgraphs=said.get("subgraphs", ()),
         dry_run=parent.dry_run, noop=parent.noop, force=said.get("force", False), skip=said.get("skip", ()),
-        reuse=said.get("reuse", False) or not played, rehearsal=_rehearsal(parent, child, run), goes_on_from=parent.id,
+        reuse=not played or said.get("reuse", False) and parent.rehearsal is None,
+        rehearsal=_rehearsal(parent, child, run), goes_on_from=parent.id,
     )  # fmt: skip
 
 

@@ -181,4 +181,13 @@ def check_options(cluster: Cluster, options: DeployOptions) -> None:
             "load a copy (load_cluster FILE --renumber) and rehearse that."
         )
     if options.rehearsal is not None:
+        _check_rehearsal(options)
+
+
+def _check_rehearsal(options: DeployOptions) -> None:
+    if options.dry_run:
+        raise InvalidData("--dry-run runs nothing and --rehearse plays it: choose one.")
+    if options.reuse:
+        raise InvalidData("--reuse keeps what was done for real, and a rehearsal needs a cluster where nothing was: leave it out.")
+    if options.rehearsal is not None:
         options.rehearsal.check()

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands, load_command_class
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 
 from deployments.management.base import NOT_PREPARED, FuelwebCommand
+from deployments.models import Cluster
+from history.models import Transaction
+from tests.integration.restart.system import a_cluster, a_task
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = sorted((name, app) for name, app in get_commands().items() if app in ("deployments", "fuelweb"))
@@ -22,9 +25,93 @@ def test_wrong_arguments_are_one_sentence(name: str, app: str, capsys: pytest.Ca
     assert isinstance(command, FuelwebCommand)
     with pytest.raises(SystemExit) as stop:
         command.run_from_argv(["manage.py", name, "--no-such-option", *"xxxxx"])
-    said = capsys.readouterr().err.strip()
-    assert (stop.value.code, said.count("\n")) == (1, 0)
+    said, usage, example = capsys.readouterr().err.strip().splitlines()
+    assert stop.value.code == 1
     assert said.endswith(f"(see `manage.py {name} --help`).")
+    assert usage.startswith(f"usage: manage.py {name}")
+    assert example.startswith(f"example: manage.py {name}")
+
+
+@pytest.mark.parametrize(("name", "app"), COMMANDS)
+def test_examples_are_such(name: str, app: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = load_command_class(app, name)
+    assert isinstance(command, FuelwebCommand)
+    assert command.examples
+    for example in command.examples:
+        first, *rest = example.partition(" > ")[0].split()
+        assert first == name
+        command.create_parser("manage.py", name).parse_args(rest)
+    with pytest.raises(SystemExit):
+        command.run_from_argv(["manage.py", name, "--help"])
+    assert capsys.readouterr().out.rstrip().endswith(f"manage.py {command.examples[-1]}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "example"),
+    [
+        ("transactions", "usage: manage.py transactions [-h]", "transactions list --cluster shop"),
+        ("transactions show", "usage: manage.py transactions show [-h]", "transactions show 7"),
+        ("transactions bogus", "usage: manage.py transactions [-h]", "transactions list --cluster shop"),
+        ("graph download", "usage: manage.py graph download [-h] (--cluster", "graph download --cluster shop --type default"),
+        ("graph upload --cluster a --own x", "usage: manage.py graph upload [-h]", "graph upload --cluster shop tasks.yaml"),
+        ("deploy", "usage: manage.py deploy [-h]", "deploy shop --watch"),
+    ],
+)
+def test_after_wrong_arguments_the_sub_command_is_shown(
+    arguments: str, usage: str, example: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["manage.py", *arguments.split()]
+    with pytest.raises(SystemExit):
+        load_command_class("deployments", argv[1]).run_from_argv(argv)
+    _, shown, last = capsys.readouterr().err.strip().splitlines()
+    assert shown.startswith(usage)
+    assert last == f"example: manage.py {example}"
+
+
+# -- nothing is ignored -------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def shop(db: None, clean_redis: str) -> Cluster:
+    cluster = a_cluster([a_task("a")], {"1": ["web"]})
+    Cluster.objects.filter(id=cluster.id).update(name="shop")
+    return cluster
+
+
+FILES = ["--tasks", "examples/first/tasks.yaml", "--cluster", "examples/first/cluster.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("deploy shop --by node", "--by belongs to --plan: add it."),
+        ("deploy shop --format json --by task", "--by and --format belong to --plan: add it."),
+        ("deploy shop --plan --by node --format json", "--by belongs to --format table: JSON has every task run."),
+        ("deploy shop --plan --watch", "--watch belongs to a deployment: --plan starts none."),
+        ("deploy shop --plan --reason tea", "--reason belongs to a deployment: --plan starts none."),
+        ("deploy shop --fail a/1", "--fail belongs to a rehearsal: add --rehearse SPEED."),
+        ("deploy shop --durations x.yaml --fail a/1", "--durations and --fail belong to a rehearsal: add --rehearse SPEED."),
+        (
+            "deploy shop --rehearse 9 --reuse",
+            "--reuse keeps what was done for real, and a rehearsal needs a cluster where",
+        ),
+        ("deploy shop --rehearse 9 --dry-run", "--dry-run runs nothing and --rehearse plays it: choose one."),
+        ("graph download --release R --own", "--own belongs to --cluster: what a release has is its own."),
+        ("graph upload --cluster= tasks.yaml", "--cluster is empty"),
+        ("transactions list --cluster=", "--cluster is empty"),
+        ("load_cluster examples/first/cluster.yaml --name=", "--name is empty"),
+        ("deployment_tasks --task-id 1 --include-summary", "--include-summary belongs to --format json or csv: add one of them."),
+        ("seed_history --days -3", "--days must be between 0 and 100,000."),
+        ("seed_history --days nan", "--days must be between 0 and 100,000."),
+        ("planner --processes 0", "--processes must be 1 or more."),
+        (["agent_token", ""], "The uid is empty: name the node, or leave it out for a token that is good for any."),
+        (["plan", *FILES, "--hashes"], "--hashes belongs to --format summary: add it."),
+        (["simulate", *FILES, "--durations="], "--durations is empty"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(shop: Cluster, arguments: str | list[str], says: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command(*(arguments.split() if isinstance(arguments, str) else arguments))
+    assert str(refused.value).startswith(says)
+    assert not Transaction.objects.exists() and list(Cluster.objects.values_list("name", flat=True)) == ["shop"]
 
 
 def test_a_word_in_place_of_a_number_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from deployments.services import tokens
 
 class Command(FuelwebCommand):
     help = "Print a token that may all its account may. It is shown only now: only its digest is kept; the admin can take it back."
+    examples = ("api_token admin --days 7",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", help="whose rights the script has, and under whose name it is recorded")

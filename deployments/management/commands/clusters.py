@@ -19,6 +19,7 @@ from deployments.services.lifecycle import find_cluster
 
 class Command(FuelwebCommand):
     help = "List the clusters and how their nodes stand, or the nodes of one."
+    examples = ("clusters", "clusters shop --format json")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("cluster", nargs="?", help="name or id: list the nodes of this one")

@@ -9,11 +9,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from deployments.core.errors import InvalidData
 from deployments.core.graph.warning_lines import warning_lines
 from deployments.limits import timer_limit
 from deployments.management import preview_view
-from deployments.management.base import FuelwebCommand, names
+from deployments.management.base import FuelwebCommand, names, refuse_given
 from deployments.management.documents import read_durations
 from deployments.management.hints import dispatcher
 from deployments.management.watch import watch
@@ -26,6 +25,7 @@ from deployments.services.rehearsal import Rehearsal
 
 class Command(FuelwebCommand):
     help = "Deploy a cluster: run its graph's tasks on its nodes. Prints the transaction's id and returns at once, unless told to watch."
+    examples = ("deploy shop --watch", "deploy shop --plan", "deploy shop --nodes web-1,web-2 --tasks page")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("cluster", help="name or id")
@@ -37,8 +37,8 @@ class Command(FuelwebCommand):
         parser.add_argument("--force", action="store_true", help="ignore earlier runs: every condition is judged as for a first run")
         parser.add_argument("--reuse", action="store_true", help="keep what ended ready with unchanged inputs, on nodes of every status")
         parser.add_argument("--plan", action="store_true", help="only show what would run and why, with a token to run exactly that")
-        parser.add_argument("--by", choices=("task", "node"), default="task", help="with --plan: how to group the table")
-        parser.add_argument("--format", choices=("table", "json"), default="table", help="with --plan: how to print it")
+        parser.add_argument("--by", choices=("task", "node"), help="with --plan: how to group the table (default: task)")
+        parser.add_argument("--format", choices=("table", "json"), help="with --plan: how to print it (default: table)")
         parser.add_argument("--token", metavar="TOKEN", help="run exactly the plan that --plan has shown, or nothing if anything changed")
         parser.add_argument(
             "--rehearse", type=float, metavar="SPEED", help="practise: touch no node, play the durations SPEED times as fast"
@@ -49,6 +49,7 @@ class Command(FuelwebCommand):
         parser.add_argument("--watch", action="store_true", help="show the progress until the end; exit 1 unless it ends ready")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_unused(options)
         cluster = find_cluster(options["cluster"])
         if options["plan"]:
             return self._show(cluster, options)
@@ -72,13 +73,22 @@ class Command(FuelwebCommand):
             return
         for line in warning_lines(shown.plan.warnings):
             self.stderr.write(f"warning: {line}")
-        preview_view.show(shown.preview, options["by"], self.stdout)
+        preview_view.show(shown.preview, options["by"] or "task", self.stdout)
         self.stdout.write(f"To run exactly this: deploy {cluster.name} --token {shown.token}")
 
 
+def _refuse_unused(options: dict[str, Any]) -> None:
+    if not options["plan"]:
+        refuse_given(options, "by", "format", owner="--plan", advice="add it")
+    else:
+        refuse_given(options, "watch", "reason", owner="a deployment", advice="--plan starts none")
+    if options["format"] == "json":
+        refuse_given(options, "by", owner="--format table", advice="JSON has every task run")
+    if options["rehearse"] is None:
+        refuse_given(options, "durations", "fail", owner="a rehearsal", advice="add --rehearse SPEED")
+
+
 def _options(options: dict[str, Any]) -> DeployOptions:
-    if options["rehearse"] is None and (options["durations"] or options["fail"]):
-        raise InvalidData("--durations and --fail belong to a rehearsal: add --rehearse SPEED.")
     rehearsal = None
     if options["rehearse"] is not None:
         durations = read_durations(options["durations"]) if options["durations"] else {}

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from rich.console import Console
 from rich.table import Table
 
-from deployments.management.base import FuelwebCommand, names
+from deployments.management.base import FuelwebCommand, names, refuse_given
 from deployments.management.watch import COLOURS
 from deployments.services.deployment_history import STATUSES, HistoryFilter, find_transaction, items, table
 from deployments.services.nodes import uid_of
@@ -21,16 +21,19 @@ _COLUMNS = ("task_name", "node_id", "status", "type", "time_start", "time_end", 
 
 class Command(FuelwebCommand):
     help = "Show every task on every node of a transaction; of a request, those of all its graphs."
+    examples = ("deployment_tasks --task-id 7 --status error",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--task-id", type=int, required=True, metavar="ID", help="id of a request, or of one of its children")
         parser.add_argument("--node-id", metavar="5,6", help="only these nodes")
         parser.add_argument("--status", metavar="error,ready", help=f"only task runs in these states: {', '.join(STATUSES)}")
         parser.add_argument("--task-name", metavar="a,b", help="only these tasks")
-        parser.add_argument("--include-summary", action="store_true", help="also what each task said of its work (JSON)")
+        parser.add_argument("--include-summary", action="store_true", help="JSON or CSV: also what each task said of its work")
         parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["format"] == "table":
+            refuse_given(options, "include_summary", owner="--format json or csv", advice="add one of them")
         statuses = names(options["status"], "--status: states of task runs") or []
         if strange := sorted(set(statuses) - set(STATUSES)):
             raise CommandError(f"There is no status {', '.join(strange)}: use {', '.join(STATUSES)}.")

@@ -10,6 +10,7 @@ from deployments.management.base import FuelwebCommand
 
 class Command(FuelwebCommand):
     help = "Print docs/lifecycle.md: every state and every move, as diagrams and tables made from the code."
+    examples = ("diagrams > docs/lifecycle.md",)
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 

@@ -21,6 +21,7 @@ from deployments.services.standing import standing_of
 
 class Command(FuelwebCommand):
     help = "Show what still runs in a cluster, where, since when, how long it usually takes, and what will not start."
+    examples = ("drain shop",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("cluster", help="name or id")

@@ -16,6 +16,7 @@ from deployments.services.explanation import Failures, failures_of
 
 class Command(FuelwebCommand):
     help = "Show what failed in a transaction: root causes, what each of them blocked, offline nodes, exceeded fault tolerance."
+    examples = ("failures 7",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("transaction", type=int, help="id of a request, or of one of its children")

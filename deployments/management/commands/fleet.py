@@ -13,6 +13,7 @@ from deployments.wire.names import DEFAULT_FLEET, fleet_queue
 
 class Command(FuelwebCommand):
     help = "Serve all nodes of a fleet from one process, a place per node up to --places. TERM or Ctrl-C waits for the tasks that run."
+    examples = ("fleet --name racks --places 50",)
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from deployments import queries
 from deployments.core.graph.warning_lines import warning_lines
 from deployments.management import documents
-from deployments.management.base import FuelwebCommand
+from deployments.management.base import FuelwebCommand, refuse_empty, refuse_given
 from deployments.models import Cluster, Graph, Release
 from deployments.models.graph import DEFAULT_TYPE
 from deployments.services.graphs import upload_graph
@@ -22,6 +22,7 @@ from deployments.services.releases import find_release
 
 class Command(FuelwebCommand):
     help = "Upload, download or list graphs. A graph has a type and belongs to a cluster or to a release."
+    examples = ("graph upload --cluster shop tasks.yaml", "graph download --cluster shop --type default", "graph list --cluster shop")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -36,6 +37,7 @@ class Command(FuelwebCommand):
         _add_owner(actions.add_parser("list", help="list graphs"), required=False)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_empty(options, "cluster", "release")
         action = {"upload": self._upload, "download": self._download, "list": self._list}[options["action"]]
         action(Namespace(**options))
 
@@ -48,6 +50,8 @@ class Command(FuelwebCommand):
         self.stdout.write(f"Graph {uploaded.graph} {word}: {len(uploaded.graph.tasks)} tasks.")
 
     def _download(self, options: Namespace) -> None:
+        if options.release is not None:
+            refuse_given(vars(options), "own", owner="--cluster", advice="what a release has is its own")
         owner = _owner(options)
         if isinstance(owner, Cluster) and not options.own:
             tasks = queries.merged_tasks(owner, options.type)

@@ -25,6 +25,7 @@ COLUMNS = ("task_name", "node_id", "status", "type", "time_start", "time_end", "
 
 class Command(FuelwebCommand):
     help = "Show the history of a transaction: a row per task and node."
+    examples = ("history 7 --statuses error",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("transaction", type=int, help="id of a request, or of one of its children")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.management import documents
-from deployments.management.base import FuelwebCommand
+from deployments.management.base import FuelwebCommand, refuse_empty
 from deployments.services import description
 from deployments.services.inventory import load_cluster
 
@@ -17,6 +17,7 @@ _MOST_SHOWN = 10
 
 class Command(FuelwebCommand):
     help = "Load a cluster with its nodes from a file (YAML or JSON; a planning case works too). All of it or nothing."
+    examples = ("load_cluster cluster.yaml",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
@@ -24,6 +25,7 @@ class Command(FuelwebCommand):
         parser.add_argument("--renumber", action="store_true", help="load a copy: give a free number in place of every uid that is taken")
 
     def handle(self, *args: Any, file: Path, name: str | None, renumber: bool, **options: Any) -> None:
+        refuse_empty({"name": name}, "name")
         described = description.read(documents.read(file, "The cluster file"), default_name=file.name.split(".")[0])
         loaded = load_cluster(replace(described, name=name) if name else described, renumber=renumber)
         cluster = loaded.cluster

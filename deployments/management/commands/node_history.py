@@ -24,6 +24,7 @@ _COLUMNS = ("time_start", "time_end", "task_name", "status", "transaction", "req
 
 class Command(FuelwebCommand):
     help = "Show what was ever started on a node, newest first: when, which task, how it ended, by which transaction, who asked and why."
+    examples = ("node_history web-1 --limit 10",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("node", help="its uid, also of one that is gone")

@@ -14,6 +14,7 @@ class Command(FuelwebCommand):
         "Print the key of one node, for FUELWEB_NODE_KEY of the agent that runs there. It opens and seals what is said to and by this "
         "node, and nothing else; it is made from FUELWEB_WIRE_SECRET, and good as long as that is."
     )
+    examples = ("node_key web-1",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("uid", help="the node's uid; it need not be known yet")

@@ -12,6 +12,7 @@ from deployments.wire.names import ORCHESTRATOR_QUEUE
 
 class Command(FuelwebCommand):
     help = "Run an orchestrator. Several may run: each transaction has one owner at a time, and another takes over if it dies."
+    examples = ("orchestrator --loglevel WARNING",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--loglevel", default="INFO", help="how much to tell (default INFO)")

@@ -19,12 +19,13 @@ from deployments.core.plan import Plan
 from deployments.core.planning import drawing
 from deployments.core.planning.role_based import role_based
 from deployments.limits import timer_limit
-from deployments.management.base import FuelwebCommand, names
+from deployments.management.base import FuelwebCommand, names, refuse_given
 from deployments.management.documents import content, read_case, read_planning_case
 
 
 class Command(FuelwebCommand):
     help = "Plan a graph on a cluster and print the plan. Nothing is run and nothing is stored."
+    examples = ("plan --tasks tasks.yaml --cluster cluster.yaml",)
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 
@@ -38,6 +39,8 @@ class Command(FuelwebCommand):
         parser.add_argument("--hashes", action="store_true", help="add hashes and the number of expanded pairs to the summary")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["format"] != "summary":
+            refuse_given(options, "hashes", owner="--format summary", advice="add it")
         try:
             case = _case(options)
             only = names(options["only"], "--only: ids of tasks")

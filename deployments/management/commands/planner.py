@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from deployments.management.base import FuelwebCommand
 from deployments.management.worker import become_worker
@@ -15,12 +16,15 @@ from deployments.wire.names import DEFAULT_QUEUE, PLANNER_QUEUE
 
 class Command(FuelwebCommand):
     help = "Run a planner. Plans are made in child processes, one at a time in each."
+    examples = ("planner --processes 2",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--processes", type=int, default=1, help="how many plans are made at once (default 1)")
         parser.add_argument("--loglevel", default="INFO", help="how much to tell (default INFO)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["processes"] < 1:
+            raise CommandError("--processes must be 1 or more.")
         if megabytes := settings.FUELWEB_PLANNER_MEMORY:
             # An expression that wants more fails with a sentence; without this the kernel would end whom it likes. Children inherit it.
             resource.setrlimit(resource.RLIMIT_AS, (megabytes * 1024**2, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -15,6 +15,7 @@ from history.models import Transaction
 
 class Command(FuelwebCommand):
     help = "Decide about a failed (or lost) task run: it is finished after all, it is to run again, or the deployment goes on without it."
+    examples = ("resolve 7:page/web-1 rerun",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("run", help="id of the history row, or TRANSACTION:TASK/NODE")

@@ -17,6 +17,7 @@ class Command(FuelwebCommand):
         "Forget transactions that ended long ago, with their task runs, events and snapshots. "
         "Kept are those that hold a node's last touch, or what the next deployment compares with."
     )
+    examples = ("retention --keep-days 90 --dry-run",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)

@@ -18,6 +18,7 @@ class Command(FuelwebCommand):
         "Write many finished deployments that never were, of clusters that are not there (seeded-0 …): "
         "to measure, and to see pages with a long history. `retention --seeded` removes them again."
     )
+    examples = ("seed_history --transactions 100 --runs 50",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--transactions", type=int, default=100, metavar="N", help="how many deployments (default: 100)")
@@ -30,7 +31,9 @@ class Command(FuelwebCommand):
         counts = {name: options[name] for name in ("transactions", "runs", "clusters", "nodes")}
         if wrong := [f"--{name}" for name, count in counts.items() if count < 1]:
             raise InvalidData(f"{' and '.join(wrong)} must be at least 1.")
-        between = timedelta(days=max(options["days"], 0)) / counts["transactions"]
+        if not 0 <= options["days"] <= 100_000:
+            raise InvalidData("--days must be between 0 and 100,000.")
+        between = timedelta(days=options["days"]) / counts["transactions"]
         begun = time.monotonic()
         ids = seeding.seed(seeding.Seeds(**counts, ends=SystemClock().now(), between=between), self._say)
         rows, took = len(ids) * counts["runs"], time.monotonic() - begun

@@ -17,6 +17,7 @@ from deployments.services.serialized import serialized_tasks
 
 class Command(FuelwebCommand):
     help = "Plan a cluster's graph and print it as JSON in the form that Fuel's executor reads. Nothing is run and nothing is stored."
+    examples = ("serialized_tasks shop --nodes web-1",)
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 

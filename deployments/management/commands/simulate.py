@@ -24,12 +24,13 @@ from deployments.core.simulation.durations import check_seconds
 from deployments.core.simulation.simulate import SimulationResult, simulate
 from deployments.limits import timer_limit
 from deployments.management import simulation_view
-from deployments.management.base import FuelwebCommand, names
+from deployments.management.base import FuelwebCommand, names, refuse_empty
 from deployments.management.documents import content, read_case, read_durations, read_planning_case
 
 
 class Command(FuelwebCommand):
     help = "Show how a deployment would go: when each task starts and ends, what fails, how near it comes to the shortest time."
+    examples = ("simulate --tasks tasks.yaml --cluster cluster.yaml --fail page/web-1",)
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 
@@ -46,6 +47,7 @@ class Command(FuelwebCommand):
         parser.add_argument("--role-based", action="store_true", help="the old order: role by role instead of task by task")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_empty(options, "durations")
         try:
             rehearsal = _with_options(_rehearsal(options), options)
             result = simulate(

@@ -17,6 +17,7 @@ from deployments.services.setup import make_broker
 
 class Command(FuelwebCommand):
     help = "Stop a cluster's deployment: nothing new starts, what runs ends by itself, and the next deploy goes on from there."
+    examples = ("stop shop --watch",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("cluster", help="name or id")

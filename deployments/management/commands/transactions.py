@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployments.management.base import FuelwebCommand, names
+from deployments.management.base import FuelwebCommand, names, refuse_empty
 from deployments.services import transactions
 from deployments.services.deployment_history import find_transaction, iso
 from deployments.services.lifecycle import find_cluster
@@ -27,6 +27,7 @@ _MORE = ("uuid", "reason", "message", "result", "dry_run", "noop")
 
 class Command(FuelwebCommand):
     help = "List transactions, newest first, or show one with its children."
+    examples = ("transactions list --cluster shop", "transactions show 7")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|show")
@@ -42,6 +43,7 @@ class Command(FuelwebCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "list":
+            refuse_empty(options, "cluster")
             self._show([_record(row) for row in _chosen(options)], options["format"])
             return
         row = find_transaction(options["id"])

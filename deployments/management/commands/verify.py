@@ -17,6 +17,7 @@ class Command(FuelwebCommand):
         "Replay a transaction's event log against its plan and prove that nothing started before what it waits for, nothing ran twice at "
         "once on a node, no limit was passed, nothing started after a stop, and every state was reached legally. Exit 1 with findings."
     )
+    examples = ("verify 7",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("transaction", type=int, help="id of a request, or of one of its children")

@@ -11,6 +11,7 @@ from deployments.services import explanation
 
 class Command(FuelwebCommand):
     help = "Say in one sentence why a task does not run on a node now, or what came of it."
+    examples = ("why 7 page/web-1",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("transaction", type=int, help="id of a request, or of one of its children")

@@ -16,6 +16,7 @@ class Command(FuelwebCommand):
     """Tables and the first account."""
 
     help = "Makes or updates the tables, and the account `admin` (FUELWEB_ADMIN_PASSWORD, or a password printed once) if there is none."
+    examples = ("prepare",)
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -12,6 +12,7 @@ class Command(FuelwebCommand):
     """Documentation made from the code."""
 
     help = "Print docs/commands.md: every command with its options, made from the code."
+    examples = ("reference > docs/commands.md",)
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 

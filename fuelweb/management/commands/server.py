@@ -34,6 +34,7 @@ class Command(FuelwebCommand):
     """Brings everything up, keeps it alive, ends it in order."""
 
     help = "Brings the whole system up (web, planner, orchestrator, fleet, embedded services) and stays until Ctrl-C."
+    examples = ("server --port 0",)
     requires_system_checks: list[str] = []
     interrupts = 0
 

@@ -16,6 +16,7 @@ class Command(FuelwebCommand):
     """A health check."""
 
     help = "Asks all workers for a sign of life; exits 1 if a needed role does not answer."
+    examples = ("workers --need fleet",)
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
