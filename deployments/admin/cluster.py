@@ -70,7 +70,7 @@ class ClusterAdmin(ByRole):
     fieldsets = [
         (None, {"fields": ["state", "members", "latest"]}),
         ("What it is", {"fields": ["name", "release"]}),
-        ("How it is deployed", {"fields": ["task_based_deployment", "max_nodes_per_call", "fleet", "rehearsed_at"]}),
+        ("How it is deployed", {"fields": ["task_based_deployment", "task_based_always", "max_nodes_per_call", "fleet", "rehearsed_at"]}),
         ("Facts and settings", {"fields": ["common", "settings"], "classes": ["collapse"]}),
         (
             "For the Fuel client",

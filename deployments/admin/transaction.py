@@ -102,10 +102,11 @@ class TransactionAdmin(ReadOnly):
     search_help_text = "A number, or part of a cluster's name, an actor, a reason or a message."
     inlines = [Children]
     readonly_fields = [
-        "about", "of_cluster", "state", "done", "what_failed", "runs", "log", "asked_at", "began", "ended", "duration", "request", "aim",
+        "about", "of_cluster", "state", "done", "order", "what_failed", "runs", "log", "asked_at", "began", "ended", "duration", "request",
+        "aim",
     ]  # fmt: skip
     fieldsets = [
-        (None, {"fields": ["about", "of_cluster", "state", "done", "message", "runs", "what_failed"]}),
+        (None, {"fields": ["about", "of_cluster", "state", "done", "order", "message", "runs", "what_failed"]}),
         ("Who and why", {"fields": ["actor", "reason", "asked_at", "began", "ended", "duration", "log"]}),
         (
             "What exactly was asked for",
@@ -158,6 +159,11 @@ class TransactionAdmin(ReadOnly):
     def done(self, row: Transaction) -> SafeString:
         """How far it is."""
         return bar(row.progress, row.status)
+
+    @admin.display(description="order")
+    def order(self, row: Transaction) -> str:
+        """Task by task, or role by role and why."""
+        return row.arguments.get("order", "–")
 
     @admin.display(description="asked", ordering="created_at")
     def asked(self, row: Transaction) -> SafeString | str:

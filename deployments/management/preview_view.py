@@ -22,7 +22,7 @@ _PIPE_WIDTH = 160
 """A pipe has no width: a table cut to 80 columns would lose what it is there to tell."""
 
 
-def as_data(preview: Preview, token: str) -> dict[str, Any]:
+def as_data(preview: Preview, token: str, order: str) -> dict[str, Any]:
     """The preview for programs."""
     return {
         "counts": preview.counts(),
@@ -38,6 +38,7 @@ def as_data(preview: Preview, token: str) -> dict[str, Any]:
             for line in preview.lines
         ],  # fmt: skip
         "gone": [{"task": task, "node": _json_node(node)} for task, node in preview.gone],
+        "order": order,
         "token": token,
     }
 

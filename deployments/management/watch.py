@@ -67,6 +67,8 @@ def summary(parent: Transaction, console: Console) -> None:
     console.print(f"[bold {colour}]{parent.status}[/]: {about} — {figures or 'no task runs'}")
     if parent.message:
         console.print(Text(parent.message))
+    if (order := parent.arguments.get("order", "")).startswith("role by role") and not parent.arguments.get("warning"):
+        console.print(Text(f"It ran {order}."))
     for line in _skipped(parent):
         console.print(Text(line, style=COLOURS["skipped"]))
     failed = history.task_runs(parent, statuses=["error"])[:20]

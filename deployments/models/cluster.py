@@ -35,6 +35,11 @@ class Cluster(models.Model):
     task_based_deployment = models.BooleanField(
         default=True, help_text="Off: role after role, and a node's tasks one after the other; for graphs that can't bear parallelism."
     )
+    task_based_always = models.BooleanField(
+        default=False,
+        help_text="Task by task even if the default graph has tasks of the old format (version below 2.0.0), for which it otherwise "
+        "runs role by role as a whole.",
+    )
     max_nodes_per_call = models.PositiveIntegerField(default=50, help_text="How many nodes may be busy at once; 0 = no limit.")
     fleet = models.CharField(max_length=100, default="default", help_text="Name of the fleet worker that serves these nodes.")
     rehearsed_at = models.DateTimeField(

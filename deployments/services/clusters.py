@@ -21,6 +21,7 @@ from history.models import Transaction
 
 UNLOCKED = ("new", "operational", "error", "stopped", "partially_deployed")
 _NET_PROVIDERS = ("neutron", "nova_network")
+_ORDER = ("task_based_deployment", "task_based_always")
 _MODES = tuple(mode for mode, _ in Cluster.MODES)
 
 
@@ -67,8 +68,9 @@ def update(cluster: Cluster, data: Mapping[str, Any]) -> Cluster:
     if data.get("release_id", cluster.release_id) != cluster.release_id:
         raise InvalidData("Changing the release of an environment is prohibited")
     values = _values(data)
-    if values.get("task_based_deployment", cluster.task_based_deployment) != cluster.task_based_deployment and is_locked(cluster):
-        raise Forbidden("task_based_deployment can't be changed while the environment is being deployed: wait for its end, or stop it.")
+    changed = [name for name in _ORDER if values.get(name, getattr(cluster, name)) != getattr(cluster, name)]
+    if changed and is_locked(cluster):
+        raise Forbidden(f"{changed[0]} can't be changed while the environment is being deployed: wait for its end, or stop it.")
     try:
         with database.atomic():
             Cluster.objects.filter(pk=cluster.pk).update(**values)
@@ -210,10 +212,11 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         if data["mode"] not in _MODES:
             raise InvalidData(f"mode: must be one of {', '.join(_MODES)}")
         values["mode"] = data["mode"]
-    if "task_based_deployment" in data:
-        if not isinstance(data["task_based_deployment"], bool):
-            raise InvalidData("task_based_deployment: must be true or false")
-        values["task_based_deployment"] = data["task_based_deployment"]
+    for name in _ORDER:
+        if name in data:
+            if not isinstance(data[name], bool):
+                raise InvalidData(f"{name}: must be true or false")
+            values[name] = data[name]
     if "ui_settings" in data:
         if not isinstance(data["ui_settings"], dict):
             raise InvalidData("ui_settings: must be a mapping")

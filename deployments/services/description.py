@@ -6,6 +6,7 @@ release: {name: Shop, version: shop-1.0, operating_system: …, description: …
 roles_metadata: {…}              # of the release, as tags_metadata
 mode: ha_compact
 task_based_deployment: true      # false: role after role
+task_based_always: false         # true: even if the default graph has tasks of the old format
 max_nodes_per_call: 50           # how many nodes may be busy at once; 0 = no limit
 fleet: default                   # the fleet worker that serves the nodes
 common: {…}                      # facts common to all nodes: what graphs read as $common
@@ -40,7 +41,7 @@ from deployments.models import Cluster, Node, Release
 from deployments.models.node import STATUSES as NODE_STATUSES
 
 _CLUSTER_TYPES: Mapping[str, type] = {
-    "mode": str, "task_based_deployment": bool, "max_nodes_per_call": int, "fleet": str, "settings": dict,
+    "mode": str, "task_based_deployment": bool, "task_based_always": bool, "max_nodes_per_call": int, "fleet": str, "settings": dict,
 }  # fmt: skip
 _NODE_TYPES: Mapping[str, type] = {
     "hostname": str, "status": str, "mac": str, "ip": str, "labels": dict, "meta": dict, "os_platform": str,

@@ -77,6 +77,7 @@ def _move(ledger: Ledger, transaction: Transaction, status: str, reason: str) ->
     if transaction.parent_id and transaction.status == "pending" and transaction.recorded_at is None:
         # It ends unplanned: what a try that died has written of a plan is no history.
         ledger.also(lambda: recorder.discard_plan(transaction.id))
+    message = " ".join(filter(None, (reason, transaction.arguments.get("warning", ""))))
     ledger.note("transaction", status, old=transaction.status, reason=reason, about=transaction.id)
-    ledger.change_transaction(transaction.id, expected=transaction.status, status=status, message=reason)
+    ledger.change_transaction(transaction.id, expected=transaction.status, status=status, message=message)
     transaction.status = status

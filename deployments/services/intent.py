@@ -13,6 +13,7 @@ from deployments.services import actions
 from deployments.services.drain import drain_view
 from deployments.services.facts import DEPLOYABLE, UNCHANGED, status_of
 from deployments.services.lifecycle import DeployOptions, check_options
+from deployments.services.run_order import run_order
 from history import queries as history
 
 _MOST_NAMED = 12
@@ -60,9 +61,10 @@ def stop_intent(cluster: Cluster, now: datetime) -> Intent:
 
 
 def _graph(cluster: Cluster, graph: actions.Chosen) -> str:
-    tasks = len(queries.merged_tasks(cluster, graph.type))
+    merged = queries.merged_tasks(cluster, graph.type)
+    tasks, order = len(merged), run_order(cluster, graph.type, merged)
     where = "" if graph.nodes is None else f" on {_named(graph.nodes)}"
-    return f"Graph {graph.type} is run{where}: {tasks} {'task' if tasks == 1 else 'tasks'}."
+    return f"Graph {graph.type} is run{where}: {tasks} {'task' if tasks == 1 else 'tasks'}{f', {order.text}' if order.why else ''}."
 
 
 def _nodes(cluster: Cluster) -> list[str]:

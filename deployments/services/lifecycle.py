@@ -19,6 +19,7 @@ from deployments.services import plan_token, statuses
 from deployments.services.clock import Clock
 from deployments.services.errors import Conflict, NotFound
 from deployments.services.rehearsal import Rehearsal
+from deployments.services.run_order import RunOrder, run_order
 from deployments.wire.broker import Broker
 from history import queries as history
 from history import recorder
@@ -98,10 +99,13 @@ def open_deploy(cluster: Cluster, options: DeployOptions, *, actor: str, reason:
     arguments |= {name: list(value) for name in ("nodes", "tasks") if (value := getattr(options, name)) is not None}
     arguments |= {"subgraphs": list(options.subgraphs)} if options.subgraphs else {}
     arguments |= {"goes_on_from": options.goes_on_from} if options.goes_on_from else {}
+    orders = [run_order(cluster, kind, queries.merged_tasks(cluster, kind)) for kind in options.graph_types]
+    order = next(iter(sorted(orders, key=lambda order: not order.by_roles)), RunOrder())
+    arguments |= {"order": order.text, "warning": order.warning}
     request = recorder.Request(
         name="deploy", cluster_id=cluster.id, cluster_name=cluster.name, actor=actor, reason=reason, graph_types=options.graph_types,
         dry_run=options.dry_run, noop=options.noop, rehearsal=rehearsal.to_data() if rehearsal else None, arguments=arguments,
-        graph_arguments=options.by_graph,
+        graph_arguments=options.by_graph, message=order.warning,
     )  # fmt: skip
     now = clock.now()
     try:

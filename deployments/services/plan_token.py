@@ -74,7 +74,7 @@ def digests(cluster: Cluster, graph_type: str) -> dict[str, str]:
         "the common data": cluster.common,
         "the nodes": nodes,
         "the release": (release.id, release.roles_metadata, release.tags_metadata),
-        "how the cluster is deployed": (cluster.task_based_deployment, cluster.max_nodes_per_call),
+        "how the cluster is deployed": (cluster.task_based_deployment, cluster.task_based_always, cluster.max_nodes_per_call),
         "the history": (newest.id, newest.status) if newest else None,
     }
     return {name: _digest(data)[:16] for name, data in parts.items()}

@@ -98,9 +98,10 @@ def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tool
         "plan": made.plan.to_data(), "tasks": graph.tasks, "settings": {"editable": settings_for_graphs(cluster)},
         "deployment_info": deployment_info(facts), "network_configuration": facts.common.get("network_metadata", {}),
     }  # fmt: skip
+    order = {"order": made.order.text, "warning": made.order.warning}
     switched_off = {name: [off.type, off.why] for name, off in graph.switched_off.items()}
     callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}
-    ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks, "switched_off": switched_off})
+    ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks, "switched_off": switched_off, **order})
     recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from deployments import queries
 from deployments.core.facts import ClusterFacts
 from deployments.core.graph.templates import SKIPPED
-from deployments.core.plan import MASTER_NODE, Plan
+from deployments.core.plan import MASTER_NODE, Plan, PlanWarning
 from deployments.core.planning import planner, reuse
 from deployments.core.planning.planner import Planned
 from deployments.core.planning.reuse import LastTry, Name, Verdict
@@ -19,6 +19,7 @@ from deployments.core.time_limit import Limit
 from deployments.models import Cluster, Node
 from deployments.queries import MergedGraph
 from deployments.services.facts import NOTHING_RAN, cluster_facts, selected_nodes, status_of
+from deployments.services.run_order import RunOrder, run_order
 from history import queries as history
 
 
@@ -45,6 +46,7 @@ class Made:
     plan: Plan
     """What is to run."""
     graph: MergedGraph
+    order: RunOrder
     facts: ClusterFacts
     planned: Planned
     """Before anything was kept from running again and before roles were put in order."""
@@ -84,9 +86,12 @@ def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, 
     verdicts = reuse.judge(planned.plan, planned.links, inputs, tries) if options.reuse else {}
     plan = reuse.keep(planned.plan, _reasons_to_keep(verdicts))
     plan = leave_out(plan, options.skip)
-    if not cluster.task_based_deployment:
+    order = run_order(cluster, graph_type, graph.tasks)
+    if order.by_roles:
         plan = role_based(plan, graph.tasks)
-    return Made(plan, graph, facts, planned, inputs, tries, verdicts)
+    if order.warning:
+        plan = replace(plan, warnings=(PlanWarning(order.warning), *plan.warnings))
+    return Made(plan, graph, order, facts, planned, inputs, tries, verdicts)
 
 
 def _reasons_to_keep(verdicts: Mapping[int, Verdict]) -> dict[int, str]:

@@ -28,6 +28,8 @@ class Shown:
     preview: Preview
     plan: Plan
     token: str
+    order: str
+    """By which order it would run: `task by task`, or `role by role` and why."""
 
 
 def preview_deploy(cluster: Cluster, options: DeployOptions, *, limit: Limit) -> Shown:
@@ -47,7 +49,7 @@ def preview_deploy(cluster: Cluster, options: DeployOptions, *, limit: Limit) ->
         made.planned.plan, made.inputs, made.planned.watch, made.verdicts, _earlier(cluster, graph_type, made), _now(cluster, made, options)
     )
     token = PlanToken(cluster.id, _to_data(options), sources, plan_digest(made.plan))
-    return Shown(shown, made.plan, token.text())
+    return Shown(shown, made.plan, token.text(), made.order.text)
 
 
 def _check(cluster: Cluster, options: DeployOptions) -> None:

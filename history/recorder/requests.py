@@ -38,6 +38,8 @@ class Request:
     noop: bool = False
     rehearsal: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    """What is to be known of it before it begins."""
     target_id: int | None = None
     graph_arguments: Sequence[Mapping[str, Any]] = ()
     """What is said of single graphs, in their order: stronger than `arguments`."""
@@ -56,7 +58,7 @@ def open_request(request: Request, now: datetime) -> Transaction:
     try:
         with transaction.atomic():
             parent = Transaction.objects.create(
-                name=request.name, arguments=dict(request.arguments), target_id=request.target_id,
+                name=request.name, arguments=dict(request.arguments), target_id=request.target_id, message=request.message,
                 plan_sent_at=now if request.graph_types else None, **common,
             )  # fmt: skip
             for position, graph_type in enumerate(request.graph_types):

@@ -22,6 +22,7 @@ class ClusterSerializer(serializers.Serializer[Cluster]):
     ui_settings = Mapping()
     is_customized = serializers.BooleanField()
     task_based_deployment = serializers.BooleanField()
+    task_based_always = serializers.BooleanField()
     net_provider = serializers.CharField()
     release_id = serializers.IntegerField()
     fuel_version = serializers.CharField()

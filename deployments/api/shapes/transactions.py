@@ -29,6 +29,7 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
     parent = serializers.IntegerField(source="parent_id", allow_null=True)
     actor = serializers.CharField()
     reason = serializers.CharField()
+    order = serializers.SerializerMethodField(help_text="`task by task`, or `role by role: …` with the reason; null if it runs no graph.")
     deleted = serializers.SerializerMethodField()
     deleted_at = Moment()
 
@@ -37,6 +38,9 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
 
     def get_graph_type(self, row: Transaction) -> str | None:
         return row.graph_type or None
+
+    def get_order(self, row: Transaction) -> str | None:
+        return row.arguments.get("order")
 
     def get_deleted(self, row: Transaction) -> bool:
         return row.deleted_at is not None

@@ -24,10 +24,10 @@ _CLUSTER = {
         "name": {"type": "string"}, "release_id": {"type": "integer"}, "mode": {"type": "string"},
         "nodes": {"type": "array", "items": {"type": "integer"}}, "ui_settings": describe.ANY_MAPPING,
         "net_provider": {"type": "string"}, "components": {"type": "array", "items": {"type": "string"}},
-        "task_based_deployment": {"type": "boolean"},
+        "task_based_deployment": {"type": "boolean"}, "task_based_always": {"type": "boolean"},
     },
 }  # fmt: skip
-_CHANGEABLE = ("name", "mode", "ui_settings", "net_provider", "release_id", "task_based_deployment")
+_CHANGEABLE = ("name", "mode", "ui_settings", "net_provider", "release_id", "task_based_deployment", "task_based_always")
 """`net_provider` and `release_id` can be said again, not changed."""
 _NEW = (*_CHANGEABLE, "release", "nodes", "components", "tasks", "net_segment_type")
 """The last two are sent by Fuel's client, and mean nothing."""

@@ -23,7 +23,7 @@ from deployments.core.planning.roles import assign_tags
 
 CLUSTER_KEYS = ("name", "nodes", "common", "roles_metadata", "tags_metadata", "old")
 NODE_KEYS = ("uid", "name", "roles", "roles_assigned", "tags", "data")
-STORED_CLUSTER_KEYS = ("release", "mode", "task_based_deployment", "max_nodes_per_call", "fleet", "settings")
+STORED_CLUSTER_KEYS = ("release", "mode", "task_based_deployment", "task_based_always", "max_nodes_per_call", "fleet", "settings")
 STORED_NODE_KEYS = ("hostname", "status", "mac", "ip", "labels", "meta", "os_platform")
 """Keys that mean nothing to a plan: the database keeps them (see `services.description`)."""
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}")

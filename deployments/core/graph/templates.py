@@ -46,6 +46,11 @@ class Retry:
     delay: float = 0.0
 
 
+def is_of_old_format(task: Mapping[str, Any]) -> bool:
+    """Whether the task was written for the order of roles: its version is below 2.0.0, and its type is one that needs a version."""
+    return task.get("type") not in _NEED_NO_VERSION and _version(task) < OLDEST_VERSION
+
+
 class TaskTemplate:
     """One entry of a graph, not yet on any node."""
 
@@ -54,7 +59,7 @@ class TaskTemplate:
         self.task = task
         self.has_fixed_name = "{" not in self.id and "}" not in self.id
         self.roles = _roles_of(task)
-        self.version_is_old = self.type not in _NEED_NO_VERSION and _version(task) < OLDEST_VERSION
+        self.version_is_old = is_of_old_format(task)
         self.retry = _retry_of(task, self.id, self.type)
         self.relations = {key: self._part(task.get(key) or task.get(key.replace("-", "_"))) for key in RELATIONS}
         self._name = self._part(self.id)

@@ -63,17 +63,20 @@ class Command(FuelwebCommand):
         )
         self.stdout.write(f"Deployment of cluster {cluster.name}: transaction {parent.id}.")
         self.stdout.flush()
+        if warning := parent.arguments.get("warning"):
+            self.stderr.write(f"warning: {warning}")
         if options["watch"]:
             sys.exit(watch(parent.id))
 
     def _show(self, cluster: Cluster, options: dict[str, Any]) -> None:
         shown = preview_deploy(cluster, _options(options), limit=timer_limit())
         if options["format"] == "json":
-            self.stdout.write(json.dumps(preview_view.as_data(shown.preview, shown.token)))
+            self.stdout.write(json.dumps(preview_view.as_data(shown.preview, shown.token, shown.order)))
             return
         for line in warning_lines(shown.plan.warnings):
             self.stderr.write(f"warning: {line}")
         preview_view.show(shown.preview, options["by"] or "task", self.stdout)
+        self.stdout.write(f"The order: {shown.order}.")
         self.stdout.write(f"To run exactly this: deploy {cluster.name} --token {shown.token}")
 
 
