@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 from django.db.models import Max, QuerySet
 
-from history.models import Attempt, Snapshot, TaskRun, Transaction
+from history.models import Attempt, Event, Snapshot, TaskRun, Transaction
 from history.models.transaction import UNFINISHED
 
 _HIGHEST = f"SELECT column1, (SELECT MAX(number) FROM {Attempt._meta.db_table} WHERE node = column1)"
@@ -39,6 +40,12 @@ def unfinished_deploys() -> list[Transaction]:
 def open_stop(parent_id: int) -> Transaction | None:
     """The request to stop it that is under way."""
     return Transaction.objects.filter(target_id=parent_id, name="stop_deployment", status__in=UNFINISHED).first()
+
+
+def end_of_log(parent_id: int) -> datetime:
+    """The time of the request's last event; the beginning of all times where there is none."""
+    last = Event.objects.filter(transaction=parent_id).order_by("-seq").values_list("at", flat=True).first()
+    return last or datetime.min.replace(tzinfo=UTC)
 
 
 def asked(parent_id: int) -> tuple[bool, bool]:

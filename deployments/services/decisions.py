@@ -127,7 +127,7 @@ def _reopen_nodes(child: ChildRun, nodes: Collection[str], ledger: Ledger) -> No
 
 def _decide_afterwards(parent: Transaction, child: Transaction, run: TaskRun, request: recorder.Request, clock: Clock) -> Transaction:
     row = next(row for row in recorder.load_rows(child.id) if row.id == run.id)
-    ledger = Ledger(parent.id, parent.owner_epoch, request.actor, clock.now())
+    ledger = Ledger(parent.id, parent.owner_epoch, request.actor, max(clock.now(), history.end_of_log(parent.id)))
     asked = recorder.open_request(request, clock.now())
     _decide(row, request.arguments["decision"], request.actor, request.reason, ledger)
     ledger.change_transaction(asked.id, status="ready", time_end=ledger.at, progress=100, message="The same request goes on from there.")

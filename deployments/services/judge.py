@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from deployments.core.events import Event, NodeOffline, RunLost, RunRecalled, RunStarted
+from deployments.core.events import Event, NodeOffline, RunEnded, RunLost, RunRecalled, RunStarted
 from deployments.services.child import ChildRun, task_run
 from deployments.services.receive import take_report
 from deployments.services.tools import Tools
@@ -68,7 +69,8 @@ def judge_started(child: ChildRun, silent: Mapping[tuple[int, int], bool], tools
         elif silent[row.position, row.number]:
             _lose(child, row, "The attempt was lost: its agent fell silent.", ledger, verdicts)
     for row in [row for row in child.undone.values() if row.attempt_status == "started" and row.time_start is not None]:
-        if now - row.time_start > timedelta(seconds=deadline_seconds(child, row, tools.patience.deadline_grace)):
+        # Numbers, since a plan may hold times that no timedelta can.
+        if (now - row.time_start).total_seconds() > deadline_seconds(child, row, tools.patience.deadline_grace):
             _lose(child, row, "The attempt was lost: its time was up.", ledger, verdicts)
     return verdicts
 
@@ -83,7 +85,12 @@ def _lose(child: ChildRun, row: RunRow, reason: str, ledger: Ledger, verdicts: V
 def _judge_unclaimed(child: ChildRun, tools: Tools, ledger: Ledger, now: datetime, verdicts: Verdicts) -> None:
     patience = tools.patience
     due = now - timedelta(seconds=patience.resend)
-    waiting = [row for row in child.undone.values() if row.attempt_status == "dispatched" and row.dispatched_at and row.dispatched_at < due]
+    # What seems to come from the future was dispatched before the clock was set back: looking after it does no harm.
+    waiting = [
+        row
+        for row in child.undone.values()
+        if row.attempt_status == "dispatched" and row.dispatched_at and not due <= row.dispatched_at <= now
+    ]
     if not waiting:
         return
     beats = heartbeats(tools, [child.key(row).node for row in waiting])
@@ -164,6 +171,16 @@ def take_back(child: ChildRun, row: RunRow, reason: str, ledger: Ledger) -> Even
     return RunRecalled(row.position)
 
 
+def refuse_unsendable(child: ChildRun, row: RunRow, reason: str, tools: Tools, ledger: Ledger) -> list[Event]:
+    """Its message can't be sent, so nobody will ever claim it: the run ends in error. (An agent that has it all the same keeps it.)"""
+    if row.attempt_status != "dispatched" or tools.broker.recall([child.key(row)])[0] == "claimed":
+        return []
+    ledger.started(row, ledger.at)
+    ledger.ended(row, "error", ledger.at, reason=reason)
+    child.undone.pop(row.position)
+    return [RunStarted(row.position), RunEnded(row.position, "error", reason)]
+
+
 def heartbeats(tools: Tools, names: list[str]) -> dict[str, Heartbeat]:
     """By wire name: the heartbeats of agents that are alive and whose seal is good."""
     beats: dict[str, Heartbeat] = {}
@@ -176,7 +193,9 @@ def heartbeats(tools: Tools, names: list[str]) -> dict[str, Heartbeat]:
 
 
 def _number(value: object, default: float) -> float:
+    """A plan of an older version may hold anything; what is no number of seconds or tries counts as not given."""
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         return default
+    return number if 0 <= number < math.inf else default

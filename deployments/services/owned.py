@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
 from deployments.core.events import Begin, Event, NodeOffline, StopRequested, Tick
@@ -12,19 +12,20 @@ from deployments.services.carry_out import Carrier, Effects
 from deployments.services.child import ChildRun, load_child
 from deployments.services.clock import is_due, moment
 from deployments.services.decisions import carry_out_decisions
-from deployments.services.judge import Verdicts, heartbeats, judge, judge_started, sort_out, take_back
+from deployments.services.judge import Verdicts, heartbeats, judge, judge_started, refuse_unsendable, sort_out, take_back
 from deployments.services.receive import receive
 from deployments.services.silent_agents import SilentAgents
 from deployments.services.tools import Tools
 from deployments.services.trust import Trust
 from deployments.wire.broker import Entry
-from deployments.wire.messages import AttemptKey
 from history import queries as history
 from history.models import Transaction
 from history.recorder import Ledger, RunRow
 
 MOST_REPORTS = 5000
 """Reports taken in one commit; if there are more, the next round follows at once."""
+LARGEST_MESSAGE = 8_000_000
+"""Bytes of one sealed message. Parameters of a run have 1 MB at most when they are planned; Redis takes 512."""
 
 
 class OwnedTransaction:
@@ -53,6 +54,10 @@ class OwnedTransaction:
         """Why the door is to be closed as soon as the broker can be believed."""
         self._pending: list[Event] = []
         self._resend: list[RunRow] = []
+        self._log_end = datetime.min.replace(tzinfo=UTC)
+        """The time of the log's last event: what is written next is no earlier, whatever a clock says."""
+        self._unsendable: list[tuple[RunRow, str]] = []
+        """Dispatched runs whose message can't be sent, and why."""
         self._unread = False
         """Reports wait behind those that were taken last, perhaps the outcomes of attempts that seem silent."""
 
@@ -91,6 +96,7 @@ class OwnedTransaction:
             self._child.scheduler.held = True
 
     def _open(self) -> bool:
+        self._log_end = max(self._log_end, history.end_of_log(self.id))
         child = history.current_child(self.id)
         if child is not None and child.recorded_at is None and self._parent.stop_requested_at is not None:
             finish.stop_unplanned(self._parent, child, self._ledger())
@@ -110,7 +116,9 @@ class OwnedTransaction:
     def _ledger(self, at: float | None = None) -> Ledger:
         # Reports carry milliseconds; a finer time of ours could lie after the start of what it let go.
         seconds = at if at is not None else self._tools.broker.now()
-        return Ledger(self.id, self.epoch, self._tools.owner, moment(int(seconds * 1000) / 1000))
+        # Broker, planner and agents have clocks of their own, and any of them may be set back.
+        self._log_end = max(self._log_end, moment(int(seconds * 1000) / 1000))
+        return Ledger(self.id, self.epoch, self._tools.owner, self._log_end)
 
     def _look_at_broker(self, child: ChildRun, now: float) -> None:
         """Vouch where that may be done; while the broker can't be believed nothing new is dispatched."""
@@ -148,9 +156,7 @@ class OwnedTransaction:
             return self._after_finish()
         if look and self._decisions and self._decided(child):
             return True
-        verdicts, entries, ledger, events = self._hear(child, now, look)
-        # A report may be younger than this look; what it starts (a pause before the next try) counts from then.
-        now = max(now, ledger.at.timestamp())
+        verdicts, entries, ledger, events, now = self._hear(child, now, look)
         # First: in one commit a node may begin and end.
         self._note_began(child, ledger)
         carrier = Carrier(child, ledger)
@@ -180,8 +186,8 @@ class OwnedTransaction:
         self._note_offline(child, gone, ledger)
         return carrier.carry_out(child.scheduler.handle(*(gone or others), now=now))
 
-    def _hear(self, child: ChildRun, now: float, look: bool) -> tuple[Verdicts, list[Entry], Ledger, list[Event]]:
-        """What has happened since: reports, verdicts about the silent, requests, time."""
+    def _hear(self, child: ChildRun, now: float, look: bool) -> tuple[Verdicts, list[Entry], Ledger, list[Event], float]:
+        """What has happened since: reports, verdicts about the silent, requests, time; and up to when."""
         tools, trust = self._tools, self._trust
         judging = look and trust.state != "blind" and now >= trust.judge_after
         silent = self._look_for_silence(child, now) if look else {}
@@ -189,21 +195,23 @@ class OwnedTransaction:
         self._unread = len(entries) == MOST_REPORTS
         if self._unread:
             self._next_look = now
-        ledger = self._ledger(max(now, entries[-1].time if entries else 0.0))
+        # A report may be younger than this look; what it starts (a pause before the next try) counts from then.
+        now = max(now, entries[-1].time if entries else 0.0)
+        ledger = self._ledger(now)
         events, over = receive(child, entries, tools.keys, ledger, bare=self._careful)
         verdicts = Verdicts()
         if judging and trust.state == "sure" and not self._unread:
-            verdicts = judge(child, silent, tools, ledger, ledger.at)
+            verdicts = judge(child, silent, tools, ledger, moment(now))
         if look and trust.state == "asking" and not self._unread:
-            verdicts = judge_started(child, silent, tools, ledger, ledger.at)
+            verdicts = judge_started(child, silent, tools, ledger, moment(now))
             sort_out(child, trust.beats_before, tools, ledger, verdicts)
         if verdicts:
             trust.check()
         verdicts.over += over
         verdicts.resend += self._resend
         self._resend = []
-        events += self._own_events(ledger, now) + verdicts.events
-        return verdicts, entries, ledger, events
+        events += self._own_events(child, ledger, now) + verdicts.events
+        return verdicts, entries, ledger, events, now
 
     def _commit(self, child: ChildRun, effects: Effects, ledger: Ledger, *, proof: bool = False) -> None:
         """`proof`: even if there is nothing to write, as what was taken in is about to be deleted. To an owner that is none any more the
@@ -251,7 +259,7 @@ class OwnedTransaction:
             broker.forget(self.id, [], over)
         return effects
 
-    def _own_events(self, ledger: Ledger, now: float) -> list[Event]:
+    def _own_events(self, child: ChildRun, ledger: Ledger, now: float) -> list[Event]:
         events, self._pending = self._pending, []
         if self._parent.stop_requested_at is not None and not self._stop_told:
             self._stop_told = True
@@ -259,6 +267,9 @@ class OwnedTransaction:
             asked = f"{stop.actor} asked for a stop" + (f": {stop.reason}" if stop.reason else "") if stop else ""
             ledger.note("transaction", "stop requested", reason=asked)
             events.append(StopRequested())
+        for row, reason in self._unsendable:
+            events += refuse_unsendable(child, row, reason, self._tools, ledger)
+        self._unsendable = []
         if self._wakes and self._wakes[0] <= now:
             while self._wakes and self._wakes[0] <= now:
                 heappop(self._wakes)
@@ -307,15 +318,24 @@ class OwnedTransaction:
         rows = [row for row in [*effects.dispatched, *resend] if row.attempt_status == "dispatched"]
         if not rows or child.scheduler.draining:
             return
-        keys: list[AttemptKey] = [child.key(row) for row in rows]
-        allowed = tools.broker.permit(self.epoch, keys)
-        lease = tools.patience.lease
-        orders = [
-            Order(key, tools.keys.seal_work(key, work), work.task)
-            for row, key, may in zip(rows, keys, allowed, strict=True)
-            if may and (work := child.work(row, lease))
-        ]
-        tools.dispatcher.send_orders(orders)
+        sealed = [(row, self._order(child, row)) for row in rows]
+        self._unsendable += [(row, order) for row, order in sealed if isinstance(order, str)]
+        if self._unsendable:
+            self._next_look = 0.0
+        orders = [order for _, order in sealed if isinstance(order, Order)]
+        allowed = tools.broker.permit(self.epoch, [order.key for order in orders])
+        tools.dispatcher.send_orders([order for order, may in zip(orders, allowed, strict=True) if may])
+
+    def _order(self, child: ChildRun, row: RunRow) -> Order | str:
+        """The attempt's message, or why there can be none. Made before the permit: what can't be sent must not be allowed."""
+        key, work = child.key(row), child.work(row, self._tools.patience.lease)
+        try:
+            sealed = self._tools.keys.seal_work(key, work)
+        except (TypeError, ValueError, OverflowError) as error:
+            return f"Its message can't be written: {error}."
+        if len(sealed) > LARGEST_MESSAGE:
+            return f"Its message has {len(sealed):,} bytes; {LARGEST_MESSAGE:,} can be sent. Give it smaller parameters."
+        return Order(key, sealed, work.task)
 
     def _after_finish(self) -> bool:
         """Go on with the next child, if there is one and it needs no planning."""

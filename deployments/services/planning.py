@@ -59,7 +59,8 @@ def plan_next(parent_id: int, tools: Tools, limit: Limit) -> bool:
 
 def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, limit: Limit) -> bool:
     def ledger() -> recorder.Ledger:
-        return recorder.Ledger(parent.id, epoch, tools.owner, tools.clock.now())
+        # Who asked may have another clock.
+        return recorder.Ledger(parent.id, epoch, tools.owner, max(tools.clock.now(), history.end_of_log(parent.id)))
 
     tried = recorder.count_try(child.id)
     if tried > MOST_TRIES:
@@ -102,7 +103,7 @@ def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tool
     switched_off = {name: [off.type, off.why] for name, off in graph.switched_off.items()}
     callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}
     ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks, "switched_off": switched_off, **order})
-    recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now())
+    recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now)
 
 
 def _options(parent: Transaction, child: Transaction) -> PlanOptions:

@@ -96,7 +96,16 @@ def _events(parent: Transaction) -> Iterator[Event]:
 def _record(parent: Transaction, rows: Sequence[Transaction]) -> Record:
     # What a planner has left that died while it wrote is no record.
     ids = [row.id for row in rows if row.recorded_at]
-    runs = TaskRun.objects.filter(transaction__in=ids).order_by("id").values_list("id", "status", "attempts")
-    tries = Attempt.objects.filter(run__transaction__in=ids).order_by("id").values_list("run_id", "attempt", "status")
+    runs = TaskRun.objects.filter(transaction__in=ids).order_by("id")
+    tries = Attempt.objects.filter(run__transaction__in=ids).order_by("id")
     both = [parent, *rows]
-    return Record([row.status for row in both], runs.iterator(_CHUNK), tries.iterator(_CHUNK), [row.id for row in both])
+    return Record(
+        transactions=[row.status for row in both],
+        runs=runs.values_list("id", "status", "attempts").iterator(_CHUNK),
+        attempts=tries.values_list("run_id", "attempt", "status").iterator(_CHUNK),
+        run_times=runs.exclude(time_start=None).values_list("id", "time_start", "time_end").iterator(_CHUNK),
+        attempt_times=tries.exclude(time_start=None)
+        .values_list("run_id", "attempt", "dispatched_at", "time_start", "time_end").iterator(_CHUNK),
+        transaction_times=[(row.time_start, row.time_end) for row in both],
+        ids=[row.id for row in both],
+    )  # fmt: skip

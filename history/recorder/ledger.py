@@ -107,7 +107,8 @@ class Ledger:
         self._event("attempt", row, "", "dispatched")
 
     def started(self, row: RunRow, at: datetime) -> None:
-        """The agent has claimed the newest attempt."""
+        """The agent has claimed the newest attempt; not before it was dispatched and not after this commit, whatever the clocks say."""
+        at = min(max(at, row.dispatched_at or at), self.at)
         self._move_attempt(row, "started", time_start=at)
         self._move_run(row, "running")
         row.time_start, row.time_end = at, None
@@ -122,7 +123,8 @@ class Ledger:
         summary: dict[str, Any] | None = None,
         duration: float | None = None,
     ) -> None:
-        """The newest attempt ended (with its run, unless `pending_again` follows)."""
+        """The newest attempt ended (with its run, unless `pending_again` follows); within the same bounds."""
+        at = min(max(at, row.time_start or at), self.at)
         self._move_attempt(row, outcome, time_end=at, duration=duration, reason=reason)
         self._remember(row)
         row.time_end, row.reason = at, reason
@@ -133,7 +135,8 @@ class Ledger:
         """Write the run's final state."""
         moment = at or self.at
         self._move_run(row, outcome, reason=reason)
-        row.time_start, row.time_end = row.time_start or moment, row.time_end or moment
+        row.time_start = row.time_start or moment
+        row.time_end = max(row.time_start, row.time_end or moment)
         row.reason, row.blocked_by = reason or row.reason, None
 
     def attempt_over(self, row: RunRow, status: str, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,8 +58,12 @@ def discard_plan(child_id: int) -> None:
     Snapshot.objects.filter(transaction_id=child_id).delete()
 
 
-def record_plan(ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snapshots: Mapping[str, Any], now: datetime) -> None:
+def record_plan(
+    ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snapshots: Mapping[str, Any], now: Callable[[], datetime]
+) -> None:
     """Write snapshots and rows in chunks, `recorded_at` last; what an earlier try left is removed first.
+
+    `now` tells the time at which all of them are there: that is when the request counts as planned.
 
     `snapshots` maps a snapshot's kind to its data. Each chunk is a commit of its own, so a plan of 55,000 runs never holds a
     lock for long; readers ignore a child without `recorded_at`.
@@ -89,6 +93,7 @@ def record_plan(ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snaps
                 )
                 for offset, run in enumerate(runs[start : start + _CHUNK])
             )
-    ledger.change_transaction(child_id, recorded_at=now)
+    ledger.at = max(ledger.at, now())
+    ledger.change_transaction(child_id, recorded_at=ledger.at)
     ledger.note("transaction", "planned", reason=f"{len(runs)} task runs recorded", about=child_id)
     ledger.write()

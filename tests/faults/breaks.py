@@ -22,6 +22,8 @@ from deployments.core.scheduling import schedule
 from deployments.core.scheduling.failures import FaultTolerance
 from deployments.core.scheduling.schedule import Scheduler
 from deployments.services import child, judge, receive
+from deployments.services.clock import moment
+from deployments.services.owned import OwnedTransaction
 from deployments.services.trust import Trust
 from deployments.wire.broker import Claim, Entry
 from deployments.wire.memory_broker import MemoryBroker
@@ -49,6 +51,10 @@ def _log_before_commit(self: Ledger) -> None:
             Transaction.objects.filter(id=self.parent_id).update(**end)
         self._events = []
     _WRITE(self)
+
+
+def _date_as_the_clock_says(self: OwnedTransaction, at: float | None = None) -> Ledger:
+    return Ledger(self.id, self.epoch, self._tools.owner, moment(self._tools.broker.now() if at is None else at))
 
 
 def _never_blind(self: Trust, run: child.ChildRun, now: float) -> None:
@@ -159,6 +165,7 @@ GUARDS: dict[str, Sequence[Patch]] = {
     "expected-state": [(ledger, "update_where", _move_what_can_be)],
     "tables": [(ledger, "check", lambda table, old, new: None)],
     "log-in-commit": [(Ledger, "write", _log_before_commit)],
+    "log-time": [(OwnedTransaction, "_ledger", _date_as_the_clock_says)],
     "lock-timeout": [(rows, "LOCK_TIMEOUTS", dict.fromkeys(rows.LOCK_TIMEOUTS, 1e9))],
     "skip-locked": [(ownership, "lock_unless_held", lambda _id: None), (planned, "lock_unless_held", lambda _id: None)],
     "blind-after-loss": [(Trust, "look", _never_blind)],

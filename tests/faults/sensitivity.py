@@ -20,6 +20,7 @@ BREAKS: dict[tuple[str, ...], str] = {
     ("epoch",): "a commit does not look whether the transaction has another owner",
     ("epoch", "expected-state"): "… nor whether its rows are where it left them",
     ("log-in-commit",): "events are written in a commit of their own",
+    ("log-time",): "what is written is dated as some clock says, though the log is further",
     ("lock-timeout",): "sessions of the database wait for a lock as long as somebody has it",
     ("skip-locked",): "taking, renewing and giving back wait for a lock",
     ("blind-after-loss",): "all is believed to be well when Redis has lost its data",
@@ -53,7 +54,7 @@ COVERED: dict[tuple[str, ...], str] = {
 
 QUICK: tuple[tuple[str, ...], ...] = (
     ("fence",), ("number", "claim-once"), ("recall-claimed",), ("lease-lasts",), ("epoch",), ("log-in-commit",), ("outcome-once",),
-    ("lock-timeout",), ("skip-locked",), ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
+    ("log-time",), ("lock-timeout",), ("skip-locked",), ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
 )  # fmt: skip
 """Those that are noticed within the first few seeds: what is played in every run of the tests."""
 

@@ -49,14 +49,14 @@ KEYS = NodeKeys("simulated")
 
 
 class VirtualClock:
-    """The services' clock."""
+    """The clock of a service's machine: other than the broker's by so many seconds."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self._simulation = simulation
+    def __init__(self, simulation: Simulation, wrong: float) -> None:
+        self._simulation, self._wrong = simulation, wrong
 
     def now(self) -> datetime:
         """The present virtual moment."""
-        return moment(self._simulation.now)
+        return moment(self._simulation.now + self._wrong)
 
 
 class World:
@@ -64,6 +64,7 @@ class World:
 
     def __init__(self, seed: int, simulation: Simulation, faults: Faults, rows: Rows, state: Path) -> None:
         self.simulation, self.faults, self.rows = simulation, faults, rows
+        self.seed = seed
         self.chance = random.Random(f"structure {seed}")
         self.redis, self.queues, self.machines = Redis(simulation), Queues(simulation), Machines(simulation)
         self.redis.hurry = self.queues.hurry
@@ -83,13 +84,17 @@ class World:
         """The tools of one process."""
         line: Any = Line(self.redis, self.simulation, self.faults)
         dispatcher: Any = DispatcherDouble(self.queues, self.redis, self.faults)
-        return Tools(line, KEYS, dispatcher, owner, VirtualClock(self.simulation), PATIENCE)
+        return Tools(line, KEYS, dispatcher, owner, VirtualClock(self.simulation, self._wrong(owner)), PATIENCE)
+
+    def _wrong(self, owner: str) -> float:
+        """By how many seconds the clock of this process' machine is wrong: always the same for the same process of the same seed."""
+        return random.Random(f"{self.seed}{owner}").choice([-2.0, -0.5, 0.0, 0.0, 0.5, 2.0])
 
     def make_plan(self, parent: Transaction, child: Transaction, ledger: recorder.Ledger, tools: Tools, limit: Limit) -> None:
         """In place of planning a graph: any plan will do."""
         plan = random_plan(self.chance, self.uids, troubled=self.troubled)
         rows = [recorder.PlannedRun(run.node, run.task, run.type) for run in plan.runs]
-        recorder.record_plan(ledger, child.id, rows, {"plan": plan.to_data()}, tools.clock.now())
+        recorder.record_plan(ledger, child.id, rows, {"plan": plan.to_data()}, tools.clock.now)
 
     def run(self) -> bool:
         """Whether it came to rest."""

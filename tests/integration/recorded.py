@@ -29,7 +29,7 @@ class Recorded:
         self._seconds = 0
         child = queries.children(self.parent)[0]
         rows = [recorder.PlannedRun(run.node, run.task, run.type) for run in plan.runs]
-        recorder.record_plan(self._ledger(), child.id, rows, {"plan": plan.to_data()}, NOW)
+        recorder.record_plan(self._ledger(), child.id, rows, {"plan": plan.to_data()}, lambda: NOW)
         child.refresh_from_db()
         self.child = load_child(child, stopping=False)
         finish.start(self.parent, child, self._ledger())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from deployments.core.events import Begin, RunEnded, RunStarted
 from deployments.core.plan import Bundle, Plan, TaskRun
 from deployments.services.verification import verify_transaction
+from history import queries as history
 from history import recorder
 from history.models import Attempt, Event, Transaction
 from history.models import TaskRun as Row
@@ -158,7 +159,7 @@ def test_a_stop_points_to_what_it_stops() -> None:
 def test_a_decision_after_the_end_is_no_finding(decision: str) -> None:
     run = a_run()
     row = next(row for row in recorder.load_rows(run.child.id) if row.task_name == "b")
-    ledger = recorder.Ledger(run.parent.id, run.epoch, "ann", run.parent.created_at)
+    ledger = recorder.Ledger(run.parent.id, run.epoch, "ann", history.end_of_log(run.parent.id))
     if decision == "pending":
         ledger.pending_again(row, "ann: it is to run again")
     else:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from deployments.core.plan import Plan
 
-Kind = Literal["log", "state", "order", "overlap", "limit", "stop", "tries", "end", "row", "undone", "chain"]
+Kind = Literal["log", "state", "order", "overlap", "limit", "stop", "tries", "end", "row", "undone", "chain", "time"]
 """What a finding is about.
 
 - `log`: an event that fits no plan; `state`: a move that the tables don't have, or from a state that the thing was not in.
@@ -16,6 +16,7 @@ Kind = Literal["log", "state", "order", "overlap", "limit", "stop", "tries", "en
 - `stop`: something was dispatched, or claimed, after a stop or after too many failures; `tries`: more attempts than the plan allows.
 - `end`: a run did not end as its attempt; `row`: a row is not as the log ends; `undone`: something was left behind.
 - `chain`: an event was changed, removed or put in afterwards.
+- `time`: the log goes back in time, or something ends before it begins, begins before it was dispatched, or ends after its transaction.
 """
 
 NOTES = frozenset({"claimed", "late", "refused", "offline", "planned", "stop requested", "draining", "abandoned"})
@@ -23,7 +24,7 @@ NOTES = frozenset({"claimed", "late", "refused", "offline", "planned", "stop req
 
 
 class LogEvent(NamedTuple):
-    """One event, in the words of history. `at` is only compared for equality: the events of one commit have the same."""
+    """One event, in the words of history. `at` is anything that can be compared: the events of one commit have the same."""
 
     seq: int
     at: Any
@@ -72,6 +73,12 @@ class Record:
     """Of each task run: number, status, number of attempts."""
     attempts: Iterable[tuple[int, int, str]] = ()
     """Of each attempt: number of its run, attempt, status."""
+    run_times: Iterable[tuple[int, Any, Any]] = ()
+    """Of each task run that began: number, begin, end (None if it is not over)."""
+    attempt_times: Iterable[tuple[int, int, Any, Any, Any]] = ()
+    """Of each attempt that began: number of its run, attempt, when it was dispatched, begin, end."""
+    transaction_times: Sequence[tuple[Any, Any]] = ()
+    """Begin and end of the parent, then of each child; None where there is none."""
     ids: Sequence[int] = ()
     """By which numbers the log names the transactions, in their order."""
 

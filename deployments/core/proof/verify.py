@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from deployments.core.proof.findings import NOTES, Child, Finding, Kind, LogEvent, Record
 from deployments.core.proof.replay import Place, Replay
 from deployments.core.proof.verify_rows import compare_rows, compare_transactions, left_behind
+from deployments.core.proof.verify_times import compare_times
 from deployments.core.scheduling.schedule import LOST_LIMIT
 from deployments.core.wording import counted, listed
 from history.states import ATTEMPT, TASK_RUN, TRANSACTION, Table
@@ -68,9 +69,13 @@ class Verifier:
         self._ended: set[int] = set()
         self._drained: LogEvent | None = None
         self._claimed: set[tuple[int, int]] = set()
+        self._last: LogEvent | None = None
 
     def take(self, event: LogEvent) -> None:
         """The next event of the log."""
+        if self._last is not None and event.at < self._last.at:
+            self._find("time", event, f"The event is dated {event.at}, before event {self._last.seq} ({self._last.at}).")
+        self._last = event
         if event.subject == "run":
             self._run(event)
         elif event.new in NOTES:
@@ -85,6 +90,7 @@ class Verifier:
         if record is not None:
             self.findings += compare_rows(self._places, self._attempts, record)
             self.findings += compare_transactions(self._transactions, self._named, record)
+            self.findings += compare_times(self._places, record)
             if record.over:
                 self.findings += left_behind(self._places, self._attempts)
         return self.findings

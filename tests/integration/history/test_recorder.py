@@ -27,7 +27,7 @@ def owned(runs: int = 2) -> tuple[Transaction, Transaction, int]:
     epoch = recorder.take(parent.id, "me", 30)
     assert epoch is not None
     rows = [recorder.PlannedRun("1", f"t{i}", "shell") for i in range(runs)]
-    recorder.record_plan(a_ledger(parent, epoch), child.id, rows, {"plan": {"some": "data"}}, NOW)
+    recorder.record_plan(a_ledger(parent, epoch), child.id, rows, {"plan": {"some": "data"}}, lambda: NOW)
     return parent, child, epoch
 
 
@@ -69,7 +69,7 @@ def test_released_transactions_can_be_taken_at_once() -> None:
 
 def test_the_plan_is_recorded_whole_and_a_second_try_replaces_the_first() -> None:
     parent, child, epoch = owned(runs=3)
-    recorder.record_plan(a_ledger(parent, epoch), child.id, [recorder.PlannedRun("2", "x", "shell")], {"plan": {}}, NOW)
+    recorder.record_plan(a_ledger(parent, epoch), child.id, [recorder.PlannedRun("2", "x", "shell")], {"plan": {}}, lambda: NOW)
     assert [(row.node, row.task_name) for row in TaskRun.objects.filter(transaction=child)] == [("2", "x")]
     assert queries.snapshot(child.id, "plan") == {}
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.core.plan import Plan
 from deployments.core.proof.findings import NOTES
+from deployments.core.proof.verify import verify
 from history.states import ATTEMPT, TASK_RUN, TRANSACTION
 from tests.unit.core.logs import EVERYBODY, FIRST_ROW, TWO, Log, LoggedRun, a_log, fail
 from tests.unit.core.scheduling import plans, tolerant
@@ -213,10 +217,10 @@ def test_a_claim_may_be_named_in_the_commit_of_the_stop_but_not_later() -> None:
     for later, kinds in ((False, []), (True, ["stop"])):
         log = a_log("a/1")
         log.dispatch("a/1")
-        log.at = 50
+        log.at = len(log.events) + 0.5
         log.add("transaction", "", "draining")
         if later:
-            log.at = 51
+            log.at += 0.1
         log.add("attempt", "dispatched", "claimed", "a/1", attempt=1)
         log.at = None
         log.start("a/1")
@@ -275,3 +279,33 @@ def test_no_move_can_be_changed_without_a_finding(plan: Plan, seed: int) -> None
         other = dice.choice([state for state in table.states if state != getattr(event, field)])
         log.events[index] = event._replace(**{field: other})
     assert log.verify() != [], f"{kind} of {event}"
+
+
+def test_a_log_does_not_go_back_in_time() -> None:
+    log = a_log("a/1")
+    log.at = 2
+    log.dispatch("a/1")
+    log.at = None
+    log.start("a/1")
+    log.over("a/1")
+    (finding,) = log.end().verify()
+    assert (finding.kind, finding.seq) == ("time", 4)
+    assert finding.sentence == "The event is dated 2, before event 3 (3)."
+
+
+@pytest.mark.parametrize(
+    ("times", "sentence"),
+    [
+        ({"run_times": [(FIRST_ROW, 5, 4)]}, "a/1 ends at 4, before it begins (5)."),
+        ({"run_times": [(FIRST_ROW, 1, 4)]}, "a/1 begins at 1, before its request (2)."),
+        ({"run_times": [(FIRST_ROW, 4, 10)]}, "a/1 ends at 10, after its request (9)."),
+        ({"attempt_times": [(FIRST_ROW, 1, 4, 3, 5)]}, "Attempt 1 of a/1 begins at 3, before it was dispatched (4)."),
+        ({"attempt_times": [(FIRST_ROW, 1, 4, 6, 5)]}, "Attempt 1 of a/1 ends at 5, before it begins (6)."),
+        ({"transaction_times": [(2, 9), (5, 4)]}, "Graph 1 of the request ends at 4, before it begins (5)."),
+        ({"run_times": [(FIRST_ROW, 3, 5)], "attempt_times": [(FIRST_ROW, 1, 3, 3, None)], "transaction_times": [(2, None), (3, 5)]}, ""),
+    ],
+)
+def test_times_that_can_not_be(times: dict[str, Any], sentence: str) -> None:
+    log = a_log("a/1").whole("a/1").end()
+    record = replace(log.record, **{"transaction_times": [(2, 9), (2, 9)], **times})
+    assert [finding.sentence for finding in verify([log.child], log.events, record)] == ([sentence] if sentence else [])
