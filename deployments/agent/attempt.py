@@ -21,7 +21,7 @@ from deployments.executors.base import Outcome
 from deployments.executors.registry import execute, touches_node
 from deployments.wire.broker import Broker, Claim
 from deployments.wire.messages import AttemptKey, Report, Work
-from deployments.wire.sealing import SealBroken
+from deployments.wire.parsing import Unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Agent:
         """
         try:
             work = self._config.keys.open_work(key, payload)
-        except SealBroken as error:
+        except Unreadable as error:
             raise Refused(str(error), node=key.node) from error
         memory = NodeMemory(self._config.state, key.node)
         try:

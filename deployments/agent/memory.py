@@ -17,6 +17,7 @@ GUARD_SECONDS = 15.0
 """How long the guard is waited for: longer than it takes to end what an earlier attempt left (TERM, then KILL)."""
 
 _DIGITS = 20
+_LONGEST, _MOST = 100, 10**15
 _LENGTH = 4
 _STEP_SECONDS = 0.02
 
@@ -64,11 +65,14 @@ class NodeMemory:
             MemoryDamaged: somebody else has written there.
         """
         try:
-            return int(self._number.read_bytes())
+            content = self._number.read_bytes()
         except FileNotFoundError:
             return 0
-        except ValueError as error:
-            raise MemoryDamaged(f"{self._number} holds no number: write the highest of the node's history there.") from error
+        digits = content.strip()
+        # `int` would take signs, underscores and foreign digits as well; and what nothing ever counts up to nobody has written here.
+        if not digits.isdigit() or (number := int(digits[:_LONGEST])) > _MOST or len(digits) > _LONGEST:
+            raise MemoryDamaged(f"{self._number} holds no dispatch number: write the highest of the node's history there.")
+        return number
 
     def check(self, number: int) -> None:
         """Whether this dispatch could still be started: a cheap answer before the claim, which `start` gives again for good.

@@ -20,8 +20,9 @@ from deployments.agent.memory import NodeMemory
 from deployments.core.errors import FuelwebError
 from deployments.wire.messages import Heartbeat
 from deployments.wire.names import node_queue
+from deployments.wire.parsing import Unreadable
 from deployments.wire.redis_broker import RedisBroker
-from deployments.wire.sealing import NodeKeys, SealBroken
+from deployments.wire.sealing import NodeKeys
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
         self._broker = RedisBroker(self._config.redis_url, timeout=_REDIS_PATIENCE)
         self._nodes: frozenset[str] = frozenset([self._config.node] if self._config.node else [])
         self._timers: list[Any] = []
+        self._unserved: dict[str, str] = {}
+        """Nodes that can't be served, and why, as it was said."""
 
     def start(self, consumer: Any) -> None:
         self._look(consumer)
@@ -89,11 +92,18 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
                 )
             except (FuelwebError, OSError) as error:
                 # This one without a sign of life, and so without work: it counts as offline. The others go on.
-                logger.error("Node %s can't be served: %s", node, error)
+                self._say_once(node, str(error))
+            else:
+                self._unserved.pop(node, None)
         try:
             self._broker.beat(beats, self._config.gone_after)
         except (RedisError, OSError) as error:
             logger.warning("No sign of life could be left: %s", error)
+
+    def _say_once(self, node: str, why: str) -> None:
+        if self._unserved.get(node) != why:
+            self._unserved[node] = why
+            logger.error("Node %s can't be served, and counts as offline until this is mended: %s", node, why)
 
 
 def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int, free: int) -> bytes:
@@ -101,7 +111,7 @@ def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int,
     number, sealed = memory.highest(), memory.outcome()
     try:
         outcome = keys.open_report(node, sealed) if sealed else None
-    except SealBroken:
+    except Unreadable:
         outcome = None
     if outcome is not None and outcome.key.number != number:
         outcome = None

@@ -9,11 +9,15 @@ from typing import Any
 from deployments.core.plan import MASTER_NODE, SYNC_NODE, Plan, TaskRun
 from deployments.core.scheduling.schedule import Scheduler
 from deployments.core.scheduling.snapshot import RunState, Snapshot
+from deployments.services.refusals import Refusals
 from deployments.services.rehearsal import Rehearsal
 from deployments.wire.messages import AttemptKey, Mode, Work
 from history import queries as history
 from history.models import Transaction
 from history.recorder import RunRow, load_rows
+
+FURTHEST_AHEAD = 10**6
+"""By so much a node's dispatch numbers may be ahead of the database's (which may have been restored from a backup)."""
 
 
 def wire_name(uid: str, cluster_id: int) -> str:
@@ -48,6 +52,7 @@ class ChildRun:
     """By run id and attempt: when (seconds since the epoch) it may be sent again if nobody claims it, and the pause after that."""
     stood_still: dict[tuple[int, int], float] = field(default_factory=dict)
     """By run id and attempt: seconds of its time in which nobody was at work, so that they don't count for its deadline."""
+    refusals: Refusals = field(default_factory=Refusals)
     ended: int = 0
     progress: int = -1
     siblings: int = 1
@@ -67,6 +72,10 @@ class ChildRun:
     def saw_number(self, name: str, number: int) -> None:
         """An agent says that it has started this one."""
         self.numbers[name] = max(self.numbers.get(name, 0), number)
+
+    def may_have_started(self, name: str, number: int) -> bool:
+        """Whether there can have been such a dispatch number; a node whose agent has a damaged memory would use up all that there are."""
+        return number <= self.numbers.get(name, 0) + FURTHEST_AHEAD
 
     def work(self, row: RunRow, lease_seconds: float) -> Work:
         """All that the agent needs for the row's newest attempt."""
@@ -104,6 +113,7 @@ def load_child(child: Transaction, *, stopping: bool) -> ChildRun:
         callbacks=child.arguments.get("callbacks", {}), found=dict(child.result),
         numbers=history.highest_numbers({wire_name(row.node, child.cluster_id) for row in rows}),
     )  # fmt: skip
+    run.refusals = Refusals(run.wire_nodes)
     run.by_run_id = {row.id: row for row in rows}
     run.undone = {row.position: row for row in rows if row.undone}
     run.touched = {row.node for row in rows if row.time_start and row.attempts}

@@ -12,7 +12,7 @@ from deployments.services.child import ChildRun, task_run
 from deployments.services.receive import take_report
 from deployments.services.tools import Tools
 from deployments.wire.messages import AttemptKey, Heartbeat
-from deployments.wire.sealing import SealBroken
+from deployments.wire.parsing import Unreadable
 from history.recorder import Ledger, RunRow
 
 USUAL_TIMEOUT = {"puppet": 5400.0, "shell": 300.0, "master_shell": 300.0, "upload_file": 60.0, "sync": 300.0, "reboot": 900.0}
@@ -60,7 +60,7 @@ def judge_started(child: ChildRun, silent: Mapping[tuple[int, int], bool], tools
     """Attempts that were claimed and then fell silent. An agent that died before its report kept the outcome: its heartbeat tells it."""
     verdicts = Verdicts()
     unheard = [row for row in child.undone.values() if row.attempt_status == "started" and (row.position, row.number) in silent]
-    beats = heartbeats(tools, [child.key(row).node for row in unheard]) if unheard else {}
+    beats = heartbeats(child, tools, [child.key(row).node for row in unheard]) if unheard else {}
     for row in unheard:
         key = child.key(row)
         beat = beats.get(key.node)
@@ -93,7 +93,7 @@ def _judge_unclaimed(child: ChildRun, tools: Tools, ledger: Ledger, now: datetim
     ]
     if not waiting:
         return
-    beats = heartbeats(tools, [child.key(row).node for row in waiting])
+    beats = heartbeats(child, tools, [child.key(row).node for row in waiting])
     for row in waiting:
         key = child.key(row)
         beat = beats.get(key.node)
@@ -142,7 +142,7 @@ def sort_out(child: ChildRun, beats_before: Mapping[str, bytes], tools: Tools, l
     waiting = [row for row in child.undone.values() if row.attempt_status == "dispatched"]
     names = [child.key(row).node for row in waiting]
     new = {name for name, body in tools.broker.heartbeats(names).items() if body != beats_before.get(name)}
-    beats = heartbeats(tools, sorted(new))
+    beats = heartbeats(child, tools, sorted(new))
     for row in waiting:
         key = child.key(row)
         beat = beats.get(key.node)
@@ -181,14 +181,20 @@ def refuse_unsendable(child: ChildRun, row: RunRow, reason: str, tools: Tools, l
     return [RunStarted(row.position), RunEnded(row.position, "error", reason)]
 
 
-def heartbeats(tools: Tools, names: list[str]) -> dict[str, Heartbeat]:
-    """By wire name: the heartbeats of agents that are alive and whose seal is good."""
+def heartbeats(child: ChildRun, tools: Tools, names: list[str]) -> dict[str, Heartbeat]:
+    """By wire name: the heartbeats of agents that are alive, whose seal is good, and that make sense. All others are none."""
     beats: dict[str, Heartbeat] = {}
     for name, body in tools.broker.heartbeats(names).items():
         try:
-            beats[name] = tools.keys.open_heartbeat(name, body)
-        except SealBroken:
+            beat = tools.keys.open_heartbeat(name, body)
+        except Unreadable as refusal:
+            child.refusals.add(name, "heartbeat", str(refusal))
             continue
+        if child.may_have_started(name, beat.number):
+            beats[name] = beat
+        else:
+            why = f"Its agent says that it has started dispatch {beat.number}; {child.numbers.get(name, 0)} is the last that is known here."
+            child.refusals.add(name, "heartbeat", f"{why} Mend the file `number` in the node's state folder.")
     return beats
 
 

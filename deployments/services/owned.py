@@ -107,7 +107,7 @@ class OwnedTransaction:
         self._child = load_child(child, stopping=False)
         self._recorded_at = child.recorded_at
         names = self._child.wire_nodes
-        for name, beat in heartbeats(self._tools, names).items():
+        for name, beat in heartbeats(self._child, self._tools, names).items():
             self._child.saw_number(name, beat.number)
         if self._parent.status == "pending" or child.status == "pending":
             finish.start(self._parent, child, self._ledger())
@@ -137,7 +137,7 @@ class OwnedTransaction:
         assert child is not None  # noqa: S101 - for the type checker
         missing: set[str] = set()
         if not child.dry_run and not child.has_begun and self._parent.stop_requested_at is None:
-            alive = heartbeats(self._tools, child.wire_nodes)
+            alive = heartbeats(child, self._tools, child.wire_nodes)
             for name, beat in alive.items():
                 child.saw_number(name, beat.number)
             missing = {name for name in child.wire_nodes if name not in alive}
@@ -196,7 +196,7 @@ class OwnedTransaction:
         if self._unread:
             self._next_look = now
         # A report may be younger than this look; what it starts (a pause before the next try) counts from then.
-        now = max(now, entries[-1].time if entries else 0.0)
+        now = self._latest(entries, now)
         ledger = self._ledger(now)
         events, over = receive(child, entries, tools.keys, ledger, bare=self._careful)
         verdicts = Verdicts()
@@ -207,11 +207,17 @@ class OwnedTransaction:
             sort_out(child, trust.beats_before, tools, ledger, verdicts)
         if verdicts:
             trust.check()
+        child.refusals.tell(ledger)
         verdicts.over += over
         verdicts.resend += self._resend
         self._resend = []
         events += self._own_events(child, ledger, now) + verdicts.events
         return verdicts, entries, ledger, events, now
+
+    def _latest(self, entries: list[Entry], now: float) -> float:
+        """Reports may be younger than this look; but their times are ids that anybody may choose who can write to Redis."""
+        last = entries[-1].time if entries else now
+        return max(now, last if last <= now + 1.0 else min(last, self._tools.broker.now()))
 
     def _commit(self, child: ChildRun, effects: Effects, ledger: Ledger, *, proof: bool = False) -> None:
         """`proof`: even if there is nothing to write, as what was taken in is about to be deleted. To an owner that is none any more the

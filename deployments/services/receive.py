@@ -5,53 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from deployments.core.events import Event, RunEnded, RunStarted
 from deployments.services.child import ChildRun
 from deployments.services.clock import moment
 from deployments.wire.broker import Entry
 from deployments.wire.messages import AttemptKey, Report
-from deployments.wire.sealing import NodeKeys, SealBroken
+from deployments.wire.parsing import Unreadable
+from deployments.wire.sealing import NodeKeys
 from history.recorder import Ledger
 
 
 def receive(
     child: ChildRun, entries: Sequence[Entry], keys: NodeKeys, ledger: Ledger, *, bare: bool = False
 ) -> tuple[list[Event], list[AttemptKey]]:
-    """Write the reports into the ledger; the scheduler's events, and the attempts that are over.
+    """Write the reports into the ledger; the scheduler's events, and the attempts that are over. What can't be read counts as refused.
 
     With `bare` the nodes' own words are left out: an earlier commit of them was refused by the database.
     """
     events: list[Event] = []
     over: list[AttemptKey] = []
+    latest = ledger.at.timestamp()
     for entry in entries:
         try:
-            report = printable(keys.open_report(entry.node, entry.body), bare=bare)
-        except (SealBroken, KeyError, TypeError, ValueError):
-            ledger.note("node", "refused", node=entry.node, reason="A report that this node did not seal was ignored.")
+            report = keys.open_report(entry.node, entry.body)
+        except Unreadable as refusal:
+            child.refusals.add(entry.node, "report", str(refusal))
             continue
         if report.key.node != entry.node:
-            reason = f"A report about node {report.key.node} was ignored: only it may send one."
-            ledger.note("node", "refused", node=entry.node, reason=reason)
+            child.refusals.add(entry.node, "report", "It is about another node, and only that may send one.")
             continue
-        events += take_report(child, report, entry.time, ledger, over)
+        if bare:
+            report = replace(report, reason="Its report could not be stored.", summary={})
+        events += take_report(child, report, min(entry.time, latest), ledger, over)
     return events, over
-
-
-def printable(report: Report, *, bare: bool = False) -> Report:
-    """The report without what a database can't store; with `bare` without any text of the node's own."""
-    if bare:
-        return replace(report, reason="Its report could not be stored.", summary={})
-    return replace(report, reason=_without_nul(report.reason), summary=_without_nul(dict(report.summary)))
-
-
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {_without_nul(str(key)): _without_nul(item) for key, item in value.items()}
-    return [_without_nul(item) for item in value] if isinstance(value, list) else value
 
 
 def take_report(child: ChildRun, report: Report, at: float, ledger: Ledger, over: list[AttemptKey]) -> list[Event]:

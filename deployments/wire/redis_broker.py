@@ -215,4 +215,6 @@ def _seconds(seconds: bytes, micros: bytes) -> float:
 
 def _entry(entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
     # The stream's ids are Redis' clock in milliseconds, and never go back within a transaction even where that clock does.
-    return Entry(entry_id, int(entry_id.partition("-")[0]) / 1000, fields[b"node"].decode(), fields[b"body"])
+    # Anybody who can write to Redis can put in what is no report: it names no node, or its body opens with no key.
+    node = fields.get(b"node", b"").decode(errors="replace")
+    return Entry(entry_id, int(entry_id.partition("-")[0]) / 1000, node, fields.get(b"body", b""))

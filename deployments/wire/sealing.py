@@ -16,13 +16,13 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from deployments.core.errors import FuelwebError
 from deployments.wire.messages import AttemptKey, Heartbeat, Report, Work
+from deployments.wire.parsing import Unreadable, fields_of, heartbeat_of, report_of
 
 _NONCE = 12
 
 
-class SealBroken(FuelwebError):
+class SealBroken(Unreadable):
     """The message was not sealed with this node's key, or not for this attempt."""
 
 
@@ -60,12 +60,13 @@ class NodeKeys:
 
         Raises:
             SealBroken: wrong key, wrong purpose, wrong attempt, or changed on the way.
+            Nonsense: what was sealed is none of our messages.
         """
         try:
             plain = self._cipher(node).decrypt(body[:_NONCE], body[_NONCE:], purpose.encode() + b"|" + bound)
         except (InvalidTag, ValueError) as error:
             raise SealBroken(node=node) from error
-        return json.loads(plain)  # type: ignore[no-any-return]
+        return fields_of(plain)
 
     def seal_work(self, key: AttemptKey, work: Work) -> bytes:
         """Owner → agent."""
@@ -81,8 +82,12 @@ class NodeKeys:
         return self.seal(report.key.node, "report", report.key.node.encode(), _report_data(report))
 
     def open_report(self, node: str, body: bytes) -> Report:
-        """The owner's side of `seal_report`."""
-        return _report(self.open(node, "report", node.encode(), body))
+        """The owner's side of `seal_report`.
+
+        Raises:
+            Unreadable: another has sealed it, or it makes no sense.
+        """
+        return report_of(self.open(node, "report", node.encode(), body))
 
     def seal_heartbeat(self, heartbeat: Heartbeat) -> bytes:
         """Agent → owner."""
@@ -90,11 +95,12 @@ class NodeKeys:
         return self.seal(heartbeat.node, "heartbeat", heartbeat.node.encode(), data)
 
     def open_heartbeat(self, node: str, body: bytes) -> Heartbeat:
-        """The owner's side of `seal_heartbeat`."""
-        data = self.open(node, "heartbeat", node.encode(), body)
-        outcome = data.pop("outcome", None)
-        known = {name: data[name] for name in Heartbeat.__dataclass_fields__ if name in data}
-        return Heartbeat(**known, outcome=_report(outcome) if isinstance(outcome, dict) else None)  # type: ignore[arg-type]
+        """The owner's side of `seal_heartbeat`.
+
+        Raises:
+            Unreadable: another has sealed it, or it makes no sense.
+        """
+        return heartbeat_of(self.open(node, "heartbeat", node.encode(), body))
 
 
 def _data(value: Any) -> dict[str, Any]:
@@ -104,8 +110,3 @@ def _data(value: Any) -> dict[str, Any]:
 
 def _report_data(report: Report) -> dict[str, Any]:
     return {**_data(report), "key": _data(report.key)}
-
-
-def _report(data: dict[str, object]) -> Report:
-    fields = {name: data[name] for name in Report.__dataclass_fields__ if name in data}
-    return Report(**{**fields, "key": AttemptKey(**data["key"])})  # type: ignore[arg-type]

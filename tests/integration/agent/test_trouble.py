@@ -42,3 +42,20 @@ def test_a_node_whose_memory_is_damaged_harms_no_other(site: Site, owner: Owner)
     assert owner.outcome(owner.shell(1, "true", "7"), PATIENCE).state == "ready"
     wait_for(lambda: "refused: [Errno 21] Is a directory" in site.log(), PATIENCE)
     assert owner.broker.claimed([lost]) == [False]
+
+
+def test_a_node_whose_number_is_none_is_told_once_and_served_when_it_is_mended(site: Site, owner: Owner) -> None:
+    folder = site.folder / "state" / "7"
+    folder.mkdir(parents=True)
+    (folder / "number").write_text("9" * 20)
+    owner.broker.publish_fleet("north", ["7", "8"])
+    site.manage("fleet", "--name", "north")
+    wait_for(lambda: owner.alive("8"), PATIENCE)
+    lost = owner.shell(1, "true", "7")
+    wait_for(lambda: "refused: " in site.log(), PATIENCE)
+    assert owner.broker.heartbeats(["7"]) == {}
+    assert owner.broker.claimed([lost]) == [False]
+    (folder / "number").write_text("41")
+    wait_for(lambda: owner.alive("7"), PATIENCE)
+    assert site.log().count("counts as offline until this is mended") == 1
+    assert owner.outcome(owner.shell(42, "true", "7"), PATIENCE).state == "ready"

@@ -13,6 +13,7 @@ import pytest
 
 from deployments.agent.attempt import Agent, Refused
 from deployments.agent.config import AgentConfig
+from deployments.agent.memory import MemoryDamaged
 from deployments.agent.presence import sealed_heartbeat
 from deployments.wire.broker import Claim
 from deployments.wire.memory_broker import MemoryBroker
@@ -60,6 +61,28 @@ class Hostile(MemoryBroker):
     def claim(self, key: AttemptKey, token: str, lease_seconds: float, started: bytes) -> Claim:
         self._together.wait()
         return Claim(True, self.now())
+
+
+class TestADamagedMemory:
+    @pytest.mark.parametrize(
+        "content", [b"", b"x", b"-5", b"+5", b"1_000", b"9" * 20, b"1" * 200, b"9" * 100_000, b"\xff\xfe", b"1.5", b"\0" * 20]
+    )
+    def test_starts_nothing_and_says_what_to_do(self, rig: Rig, content: bytes) -> None:
+        rig.run(1)
+        (rig.state / "7" / "number").write_bytes(content)
+        sentence = "holds no dispatch number: write the highest of the node's history there."
+        with pytest.raises(Refused, match=sentence):
+            rig.run(2, "touch $FUELWEB_ROOT/ran")
+        with pytest.raises(MemoryDamaged, match=sentence):
+            sealed_heartbeat(rig.memory(), KEYS, "7", places=1, free=1)
+        assert not (rig.root / "7" / "ran").exists()
+        (rig.state / "7" / "number").write_text("1\n")
+        assert rig.run(3) == "ready"
+
+    def test_an_outcome_that_makes_no_sense_is_none(self, rig: Rig) -> None:
+        rig.run(1)
+        rig.memory().keep_outcome(1, KEYS.seal("7", "report", b"7", {"key": "x"}))
+        assert KEYS.open_heartbeat("7", sealed_heartbeat(rig.memory(), KEYS, "7", 1, 1)).outcome is None
 
 
 class TestAHostileBroker:
