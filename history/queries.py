@@ -11,6 +11,7 @@ from django.db.models import Max, QuerySet
 
 from history.models import Attempt, Event, Snapshot, TaskRun, Transaction
 from history.models.transaction import UNFINISHED
+from history.states import BARRIER
 
 _HIGHEST = f"SELECT column1, (SELECT MAX(number) FROM {Attempt._meta.db_table} WHERE node = column1)"
 _AT_ONCE = 1000
@@ -129,7 +130,7 @@ def highest_numbers(names: Collection[str]) -> dict[str, int]:
 
 def task_runs(row: Transaction, *, nodes: Iterable[str] = (), statuses: Iterable[str] = (), tasks: Iterable[str] = ()) -> QuerySet[TaskRun]:
     """Deployment history of a child, or of all children of a parent; an empty filter lets everything through."""
-    wanted = TaskRun.objects.filter(transaction__in=[child.id for child in children(row)])
+    wanted = TaskRun.objects.filter(transaction__in=[child.id for child in children(row)]).exclude(type=BARRIER)
     for name, values in (("node", nodes), ("status", statuses), ("task_name", tasks)):
         if chosen := list(values):
             wanted = wanted.filter(**{f"{name}__in": chosen})
@@ -196,12 +197,17 @@ def newest_real_child(cluster_id: int, graph_type: str | None = None) -> Transac
 
 def run_names(child_id: int) -> set[tuple[str, str]]:
     """(task, node) of every run that was planned in the child."""
-    return set(TaskRun.objects.filter(transaction_id=child_id).order_by().values_list("task_name", "node"))
+    return set(_written(child_id).values_list("task_name", "node"))
 
 
 def task_names(child_id: int) -> set[str]:
     """Every task that was planned in the child for any node."""
-    return set(TaskRun.objects.filter(transaction_id=child_id).order_by().values_list("task_name", flat=True).distinct())
+    return set(_written(child_id).values_list("task_name", flat=True).distinct())
+
+
+def _written(child_id: int) -> QuerySet[TaskRun]:
+    """Without what the engine has made itself."""
+    return TaskRun.objects.filter(transaction_id=child_id).exclude(type=BARRIER).order_by()
 
 
 def _real_runs(cluster_id: int) -> QuerySet[TaskRun]:

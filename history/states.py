@@ -11,6 +11,9 @@ from dataclasses import dataclass
 Moves = Mapping[tuple[str, str], str]
 """(from, to) → when that happens."""
 
+BARRIER = "barrier"
+"""Type of the task runs that the engine makes itself where it deploys role by role: no task of any graph, so no history shows them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

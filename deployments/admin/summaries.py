@@ -60,8 +60,7 @@ def nodes_by_state(cluster: Cluster) -> SafeString | str:
 
 def runs_by_state(row: Transaction) -> SafeString | str:
     """How many task runs of a request, or of one graph's run, are in which state."""
-    ids = [child.id for child in history.children(row)]
-    found = dict(TaskRun.objects.filter(transaction__in=ids).order_by().values_list("status").annotate(Count("id")))
+    found = dict(history.task_runs(row).order_by().values_list("status").annotate(Count("id")))
     if not found:
         return "not planned yet" if row.status in ("pending", "running") else "none"
     of = "transaction__id__exact" if row.parent_id else "transaction__parent__id__exact"

@@ -17,6 +17,7 @@ from deployments.models import Cluster
 from deployments.services import rights
 from history import queries
 from history.models import Attempt, TaskRun, Transaction
+from history.states import BARRIER
 
 
 class Attempts(Rows):
@@ -108,8 +109,8 @@ class TaskRunAdmin(ReadOnly):
         return queryset.filter(node=term, time_start__isnull=False), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRun]:
-        """On a node: what was really started there."""
-        rows = super().get_queryset(request)
+        """On a node: what was really started there. Nowhere what the engine makes itself."""
+        rows = super().get_queryset(request).exclude(type=BARRIER)
         return rows.filter(time_start__isnull=False) if "node__exact" in request.GET else rows
 
     def cluster_id_of(self, item: TaskRun) -> int | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from history.states import BARRIER
+
 PLAN_FORMAT = 1
 """Version of the plan's stored form; a reader refuses any other."""
 
@@ -52,6 +54,11 @@ class TaskRun:
     def task_type(self) -> str:
         """The type that its task has, whatever this plan makes of it."""
         return self.own_type or self.type
+
+    @property
+    def is_barrier(self) -> bool:
+        """Whether the engine has made it, to hold the steps of the order role by role apart."""
+        return self.own_type == BARRIER
 
     def left_out(self, why: str) -> TaskRun:
         """The run as one of type `skipped`: it keeps its place in the order and does nothing. The first reason stays."""

@@ -47,7 +47,8 @@ def clock(seconds: float) -> str:
 
 def _headline(result: SimulationResult, durations: Durations, console: Console) -> None:
     colour = COLOURS[result.finish.status]
-    counts = Counter("blocked" if run in result.blocked else status for run, status in enumerate(result.status))
+    written = [run for run, planned in enumerate(result.plan.runs) if not planned.is_barrier]
+    counts = Counter("blocked" if run in result.blocked else result.status[run] for run in written)
     counts["not started"] = counts.pop("pending", 0)
     figures = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     console.print(f"[bold {colour}]{result.finish.status}[/] after [bold]{clock(result.makespan)}[/] ({result.makespan:,g} s) — {figures}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments.core.errors import InvalidData
 from deployments.core.plan import SYNC_NODE, Plan
+from deployments.core.planning.role_based import without_barriers
 from deployments.core.planning.settings_facts import united
 from deployments.core.time_limit import Limit
 from deployments.models import Cluster
@@ -25,7 +26,7 @@ def serialized_tasks(
     Raises:
         InvalidData and the others of planning: no plan can be made, or it is too large to be shown like this.
     """
-    plan = plans.make(cluster, graph_type, PlanOptions(nodes, tasks), limit).plan
+    plan = without_barriers(plans.make(cluster, graph_type, PlanOptions(nodes, tasks), limit).plan)
     relations = sum(len(bundle.sources) * len(bundle.targets) for bundle in plan.bundles)
     if relations > MOST_RELATIONS:
         raise InvalidData(f"The plan has {relations:,} relations, too many to be shown: name fewer nodes or tasks.")

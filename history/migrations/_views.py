@@ -17,7 +17,7 @@ _VIEWS = {
         SELECT run.id, run.transaction_id AS task_id, run.node AS node_id, run.task_name AS deployment_graph_task_name,
             run.time_start, run.time_end, run.status
         FROM history_taskrun run JOIN history_transaction child ON child.id = run.transaction_id
-        WHERE child.recorded_at IS NOT NULL
+        WHERE child.recorded_at IS NOT NULL AND run.type <> 'barrier'
     """,
     "tasks": """
         SELECT task.id, task.uuid, task.cluster_id, task.parent_id, task.name, task.status, task.message, task.progress, task.graph_type,

@@ -13,6 +13,7 @@ from django.db.models import F
 from history.models import Snapshot, TaskRun, Transaction
 from history.recorder.ledger import Ledger
 from history.recorder.locking import lock_unless_held
+from history.states import BARRIER
 
 _CHUNK = 2000
 
@@ -95,5 +96,5 @@ def record_plan(
             )
     ledger.at = max(ledger.at, now())
     ledger.change_transaction(child_id, recorded_at=ledger.at)
-    ledger.note("transaction", "planned", reason=f"{len(runs)} task runs recorded", about=child_id)
+    ledger.note("transaction", "planned", reason=f"{sum(run.type != BARRIER for run in runs)} task runs recorded", about=child_id)
     ledger.write()

@@ -10,10 +10,12 @@ from deployments.core.links import link
 from deployments.core.plan import SYNC_NODE, Bundle, Plan, PlanWarning, TaskRun, node_order
 from deployments.core.planning.waves import Priority, Task, is_for, priorities, slices
 from deployments.core.scheduling.weights import topological
+from history.states import BARRIER
 
 DEPLOY_START = "deploy_start"
 DEPLOY_END = "deploy_end"
 BARRIER_TYPE = "anchor"
+_WHY = "role by role, what comes after it waits for all that comes before it"
 
 Step = list[int]
 """Runs between two barriers."""
@@ -48,6 +50,29 @@ def role_based(plan: Plan, tasks: Iterable[Task]) -> Plan:
         message = f"Role by role, {second} comes before {first}, although it depends on it{more}: the old order knows no such relations."
         warnings = (*warnings, PlanWarning(message, plan.runs[against[0][1]].task))
     return _with_barriers(replace(plan, bundles=(*bundles, *chains), warnings=warnings), steps)
+
+
+def barrier(step: int) -> TaskRun:
+    """What comes after all runs of a step (counted from 1) and before all of the next."""
+    return TaskRun(f"step-{step:04}-done", SYNC_NODE, BARRIER_TYPE, fail_on_error=False, own_type=BARRIER, why=_WHY)
+
+
+def without_barriers(plan: Plan) -> Plan:
+    """The same order for people: what waits for a barrier waits for all that the barrier waits for."""
+    place = {run: place for place, run in enumerate(run for run, planned in enumerate(plan.runs) if not planned.is_barrier)}
+    if len(place) == len(plan.runs):
+        return plan
+    before: dict[int, list[int]] = {}
+    for bundle in plan.bundles:
+        for target in bundle.targets:
+            if target not in place:
+                before.setdefault(target, []).extend(bundle.sources)
+    bundles = []
+    for bundle in plan.bundles:
+        sources = [place[run] for source in bundle.sources for run in before.get(source, (source,))]
+        if targets := tuple(place[run] for run in bundle.targets if run in place):
+            bundles.append(replace(bundle, sources=tuple(sources), targets=targets))
+    return replace(plan, runs=tuple(plan.runs[run] for run in place), bundles=tuple(bundles))
 
 
 class _Layout:
@@ -230,7 +255,7 @@ def _with_barriers(plan: Plan, steps: Sequence[Step]) -> Plan:
             gate = tuple(step)
         elif number + 1 < len(steps):
             gate = (len(runs),)
-            runs.append(TaskRun(f"step-{number + 1:04}-done", SYNC_NODE, BARRIER_TYPE, fail_on_error=False))
+            runs.append(barrier(number + 1))
             bundles.append(Bundle(tuple(step), gate))
     return _sorted(plan, runs, bundles)
 

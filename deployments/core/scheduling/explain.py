@@ -85,12 +85,14 @@ def _waiting(scheduler: Scheduler, run: int, name: str, when: Callable[[float], 
 def _missing(scheduler: Scheduler, run: int) -> tuple[int, ...]:
     if scheduler.dependencies.is_free(run):
         return ()
-    enough = {"ready", "skipped", "error"} if scheduler.plan.runs[run].node == SYNC_NODE else {"ready", "skipped"}
-    return tuple(
-        other
-        for other in scheduler.dependencies.predecessors(run)
-        if scheduler.runs.status[other] not in enough and other not in scheduler.blocked
-    )
+    runs = scheduler.plan.runs
+    enough = {"ready", "skipped", "error"} if runs[run].node == SYNC_NODE else {"ready", "skipped"}
+    missing: set[int] = set()
+    for other in scheduler.dependencies.predecessors(run):
+        if scheduler.runs.status[other] not in enough and other not in scheduler.blocked:
+            # Nobody has written a barrier: what it waits for is what people want to know.
+            missing |= set(_missing(scheduler, other)) if runs[other].is_barrier else {other}
+    return tuple(sorted(missing))
 
 
 def _names(scheduler: Scheduler, runs: tuple[int, ...]) -> str:

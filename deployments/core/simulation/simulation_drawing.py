@@ -33,6 +33,8 @@ def dot(result: SimulationResult, durations: Durations) -> str:
 
 
 def _vertex(result: SimulationResult, run: int) -> str:
+    if result.plan.runs[run].is_barrier:
+        return f"{run} [shape=point];"
     return f"{run} [label={_quoted(' '.join(_label(result, run)))}, fillcolor={_colour(result, run)}];"
 
 

@@ -17,7 +17,7 @@ from deployments.core.graph.warning_lines import warning_lines
 from deployments.core.links import Links, link
 from deployments.core.plan import Plan
 from deployments.core.planning import drawing
-from deployments.core.planning.role_based import role_based
+from deployments.core.planning.role_based import role_based, without_barriers
 from deployments.limits import timer_limit
 from deployments.management.base import FuelwebCommand, names, refuse_given
 from deployments.management.documents import content, read_case, read_planning_case
@@ -64,9 +64,9 @@ class Command(FuelwebCommand):
         elif form == "summary":
             self.stdout.write(json.dumps(normal_form.summary(made, links, with_hashes=options["hashes"])))
         elif form == "dot":
-            self.stdout.write(drawing.dot(made, case.tasks))
+            self.stdout.write(drawing.dot(without_barriers(made), case.tasks))
         else:
-            self.stdout.write(drawing.table(made, links))
+            self.stdout.write(drawing.table(without_barriers(made), links))
             for line in warning_lines(made.warnings):
                 self.stderr.write(f"warning: {line}")
 

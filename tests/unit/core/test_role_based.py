@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 from deployments.core.cases.traversal_case import read_traversal_case
-from deployments.core.plan import SYNC_NODE, Bundle, Plan, TaskRun, ToleranceGroup
-from deployments.core.planning.role_based import role_based
+from deployments.core.plan import SYNC_NODE, Bundle, Plan, ToleranceGroup
+from deployments.core.planning.role_based import barrier, role_based, without_barriers
 from deployments.core.planning.waves import priorities
 from deployments.core.simulation.simulate import simulate
 from tests.unit.core.scheduling import CheckedScheduler, plan_of, plans
@@ -113,6 +113,32 @@ def test_no_run_is_lost_or_doubled_and_a_node_has_one_order(plan):
     made = role_based(plan, [group("controller"), group("compute", "controller"), group("everybody", "compute")])
     added = [run for run in made.runs if run.task.startswith("step-")]
     assert sorted(run.name for run in made.runs) == sorted(run.name for run in (*plan.runs, *added))
-    assert all(run == TaskRun(run.task, SYNC_NODE, "anchor", fail_on_error=False) for run in added)
+    assert all(run == barrier(int(run.task[5:9])) for run in added)
     result = simulate(made, {"*": 1}, scheduler=CheckedScheduler(made))
     assert result.finish.status == "ready"
+
+
+@settings(max_examples=80, deadline=None)
+@given(plans(tries=False))
+def test_people_see_the_same_order_without_barriers(plan):
+    made = role_based(plan, [group("controller"), group("compute", "controller"), group("everybody", "compute")])
+    shown = without_barriers(made)
+    assert sorted(run.name for run in shown.runs) == sorted(run.name for run in plan.runs)
+
+    def order(of):
+        after = {}
+        for first, second in of.edges():
+            after.setdefault(of.runs[first].name, set()).add(of.runs[second].name)
+        names = {run.name for run in plan.runs}
+        reached = {}
+        for name in names:
+            stack, seen = [name], set()
+            while stack:
+                for other in after.get(stack.pop(), ()):
+                    if other not in seen:
+                        seen.add(other)
+                        stack.append(other)
+            reached[name] = seen & names
+        return reached
+
+    assert order(shown) == order(made)
