@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
+from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -15,8 +16,11 @@ from deployments.admin.access import ByRole, OfCluster
 from deployments.admin.actions import ACTIONS, Action, act
 from deployments.admin.looks import ago, badge
 from deployments.admin.summaries import latest_transactions, link, nodes_by_state, transaction_link
+from deployments.core.errors import InvalidData
 from deployments.models import Cluster, ClusterRole, Graph
 from deployments.services import rights
+from deployments.services.run_order import usual_order
+from deployments.services.task_deploy import initial_flag
 from history import queries as history
 
 
@@ -53,6 +57,21 @@ class ClusterMembers(OfCluster):
     verbose_name, verbose_name_plural = "role in this cluster", "who may do what here"
 
 
+class ClusterForm(ModelForm):
+    """A new cluster begins with the order that its release and settings stand for, unless somebody has touched the switch."""
+
+    def clean(self) -> dict[str, Any]:
+        """Decide the switch."""
+        values = super().clean() or {}
+        release = values.get("release")
+        if self.instance.pk is None and release is not None and "task_based_deployment" not in self.changed_data:
+            try:
+                values["task_based_deployment"] = initial_flag(release, values.get("settings") or {})
+            except InvalidData as error:
+                self.add_error("settings", str(error))
+        return values
+
+
 @admin.register(Cluster)
 class ClusterAdmin(ByRole):
     """Clusters; their states are moved by deployments, not by hand."""
@@ -64,13 +83,17 @@ class ClusterAdmin(ByRole):
     list_select_related = ["release"]
     search_fields = ["name"]
     search_help_text = "Part of a name."
-    readonly_fields = ["state", "rehearsed_at", "members", "latest"]
+    form = ClusterForm
+    readonly_fields = ["order", "state", "rehearsed_at", "members", "latest"]
     inlines = [ClusterGraphs, ClusterMembers]
     actions: ClassVar[list[str]] = ["deploy", "plan", "stop"]
     fieldsets = [
         (None, {"fields": ["state", "members", "latest"]}),
         ("What it is", {"fields": ["name", "release"]}),
-        ("How it is deployed", {"fields": ["task_based_deployment", "task_based_always", "max_nodes_per_call", "fleet", "rehearsed_at"]}),
+        (
+            "How it is deployed",
+            {"fields": ["order", "task_based_deployment", "task_based_always", "max_nodes_per_call", "fleet", "rehearsed_at"]},
+        ),
         ("Facts and settings", {"fields": ["common", "settings"], "classes": ["collapse"]}),
         (
             "For the Fuel client",
@@ -137,6 +160,11 @@ class ClusterAdmin(ByRole):
     def state(self, cluster: Cluster) -> SafeString:
         """Its state."""
         return badge(cluster.status)
+
+    @admin.display(description="order")
+    def order(self, cluster: Cluster) -> str:
+        """Task by task, or role by role and why."""
+        return usual_order(cluster).text if cluster.pk else "by its release, unless you say otherwise"
 
     @admin.display(description="nodes")
     def members(self, cluster: Cluster) -> SafeString | str:

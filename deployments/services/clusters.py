@@ -14,7 +14,7 @@ from deployments.models import Cluster, Node, Release
 from deployments.services.clock import Clock
 from deployments.services.errors import Conflict, Forbidden, NotFound
 from deployments.services.statuses import set_free
-from deployments.services.task_deploy import told_by
+from deployments.services.task_deploy import initial_flag, told_by
 from history import queries as history
 from history import recorder
 from history.models import Transaction
@@ -31,8 +31,8 @@ def is_locked(cluster: Cluster) -> bool:
 
 
 def create(data: Mapping[str, Any], version: str) -> Cluster:
-    """Make a cluster, with its release's settings; `nodes` are node ids, for whoever assigns them. What the settings say of task based
-    deployment counts unless the data says it too.
+    """Make a cluster, with its release's settings; `nodes` are node ids, for whoever assigns them. Whether it deploys task by task is
+    decided by `task_deploy.initial_flag` unless the data says it.
 
     Raises:
         InvalidData: the release or a field is not as it must be.
@@ -45,8 +45,7 @@ def create(data: Mapping[str, Any], version: str) -> Cluster:
         raise InvalidData("name: a cluster needs one")
     values |= _fixed(data)
     settings = defaults(release)
-    if (flag := told_by(settings)) is not None:
-        values.setdefault("task_based_deployment", flag)
+    values.setdefault("task_based_deployment", initial_flag(release, settings))
     values |= {"settings": settings, "fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
     try:
         with database.atomic():

@@ -13,6 +13,7 @@ from deployments.core.errors import InvalidData
 from deployments.models import Cluster, Node, Release
 from deployments.services.description import ClusterDescription, NodeDescription, ReleaseDescription, check_room
 from deployments.services.errors import Conflict
+from deployments.services.task_deploy import initial_flag
 
 T = TypeVar("T")
 
@@ -47,7 +48,9 @@ def load_cluster(description: ClusterDescription, *, renumber: bool = False) -> 
         check_room(description)
         _check_free(description)
         release = _release(description.release or _DEFAULT_RELEASE)
-        cluster = Cluster.objects.create(name=description.name, release=release, **description.fields)
+        fields = dict(description.fields)
+        fields.setdefault("task_based_deployment", initial_flag(release, fields.get("settings", {})))
+        cluster = Cluster.objects.create(name=description.name, release=release, **fields)
         _create_nodes(cluster, description.nodes)
     return Loaded(cluster, len(description.nodes), changed)
 

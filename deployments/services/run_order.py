@@ -36,11 +36,12 @@ def run_order(cluster: Cluster, graph_type: str, tasks: Iterable[Mapping[str, An
     The flag of the cluster comes first. Where it is on, a default graph with tasks of the old format is run role by role as a whole: these
     say nothing of other nodes, so their order is that of the roles (Fuel 8.0). A cluster may insist on task by task.
     """
-    if not cluster.task_based_deployment:
-        return RunOrder(by_roles=True, why=why_off(cluster))
+    usual = usual_order(cluster)
+    if usual.by_roles:
+        return usual
     old = sorted(str(task["id"]) for task in tasks if is_of_old_format(task)) if graph_type == DEFAULT_TYPE else []
     if not old:
-        return RunOrder()
+        return usual
     are = f"task {old[0]} is" if len(old) == 1 else f"tasks {listed(old, _MOST_NAMED)} are"
     if cluster.task_based_always:
         return RunOrder(why=f"the cluster insists on it, although {are} of the old format")
@@ -49,6 +50,11 @@ def run_order(cluster: Cluster, graph_type: str, tasks: Iterable[Mapping[str, An
         "dependencies across nodes: write `version: 2.1.0` in each, or set task_based_always for the cluster."
     )
     return RunOrder(by_roles=True, why=f"{are} of the old format", warning=warning)
+
+
+def usual_order(cluster: Cluster) -> RunOrder:
+    """How the cluster's graphs are run, as far as no graph says otherwise."""
+    return RunOrder() if cluster.task_based_deployment else RunOrder(by_roles=True, why=why_off(cluster))
 
 
 def why_off(cluster: Cluster) -> str:

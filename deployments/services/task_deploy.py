@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployments.core.errors import InvalidData
-from deployments.models import Cluster
+from deployments.core.fuel_release import is_before_task_based
+from deployments.models import Cluster, Release
 
 _SECTION, _FIELD = "common", "task_deploy"
 _NEW = {"type": "checkbox", "label": "Task based deployment"}
@@ -29,6 +30,17 @@ def told_by(settings: Mapping[str, Any]) -> bool | None:
     if not isinstance(value, bool):
         raise InvalidData(f"{_SECTION}.{_FIELD}.value: must be true or false")
     return value
+
+
+def initial_flag(release: Release, settings: Mapping[str, Any]) -> bool:
+    """What a new cluster begins with where nobody has said it: what its settings say, else on, but off for releases of a Fuel before 8.0,
+    which knew the order of roles only.
+
+    Raises:
+        InvalidData: the settings say neither true nor false.
+    """
+    said = told_by(settings)
+    return not is_before_task_based(release.version) if said is None else said
 
 
 def shown_settings(cluster: Cluster) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from deployments.api.shapes.fields import Anything, Mapping
 from deployments.models import Cluster, Release
 from deployments.services.clusters import is_locked
+from deployments.services.run_order import usual_order
 
 
 class ClusterSerializer(serializers.Serializer[Cluster]):
@@ -23,11 +24,15 @@ class ClusterSerializer(serializers.Serializer[Cluster]):
     is_customized = serializers.BooleanField()
     task_based_deployment = serializers.BooleanField()
     task_based_always = serializers.BooleanField()
+    order = serializers.SerializerMethodField(help_text="`task by task`, or `role by role: …` with the reason.")
     net_provider = serializers.CharField()
     release_id = serializers.IntegerField()
     fuel_version = serializers.CharField()
     is_locked = serializers.SerializerMethodField()
     components = Anything()
+
+    def get_order(self, cluster: Cluster) -> str:
+        return usual_order(cluster).text
 
     def get_is_locked(self, cluster: Cluster) -> bool:
         return is_locked(cluster)

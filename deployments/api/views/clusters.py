@@ -49,7 +49,7 @@ class ClustersView(ApiView):
     @describe.lists(ClusterSerializer)
     def get(self, request: Request) -> Response:
         """All clusters that the user may see."""
-        rows = visible_clusters(request.user).order_by("id")
+        rows = visible_clusters(request.user).select_related("release").order_by("id")
         return listed(request, rows, ClusterSerializer, ("id", "name", "status", "release_id"))
 
     @describe.shows(ClusterSerializer, status=201, request=_CLUSTER)

@@ -15,6 +15,7 @@ from deployments import queries
 from deployments.management.base import FuelwebCommand
 from deployments.models import Cluster, Node
 from deployments.services.lifecycle import find_cluster
+from deployments.services.run_order import usual_order
 
 
 class Command(FuelwebCommand):
@@ -53,7 +54,8 @@ class Command(FuelwebCommand):
 def _cluster(cluster: Cluster) -> dict[str, Any]:
     nodes = [node.status for node in cluster.nodes.all()]
     by_status = {status: nodes.count(status) for status in sorted(set(nodes))}
-    return {"id": cluster.id, "name": cluster.name, "status": cluster.status, "release": cluster.release.name, "nodes": by_status}
+    told = {"id": cluster.id, "name": cluster.name, "status": cluster.status, "release": cluster.release.name, "nodes": by_status}
+    return {**told, "order": usual_order(cluster).text}
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from deployments.management import documents
 from deployments.management.base import FuelwebCommand, refuse_empty
 from deployments.services import description
 from deployments.services.inventory import load_cluster
+from deployments.services.run_order import usual_order
 
 _MOST_SHOWN = 10
 
@@ -30,6 +31,8 @@ class Command(FuelwebCommand):
         loaded = load_cluster(replace(described, name=name) if name else described, renumber=renumber)
         cluster = loaded.cluster
         self.stdout.write(f"Cluster {cluster.name} (id {cluster.id}): {loaded.nodes} nodes, release {cluster.release}.")
+        if (order := usual_order(cluster)).by_roles:
+            self.stdout.write(f"It deploys {order.text}.")
         if loaded.renumbered:
             shown = [f"{old} → {new}" for old, new in loaded.renumbered.items()]
             more = f" and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
