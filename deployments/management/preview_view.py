@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -13,6 +13,8 @@ from rich.text import Text
 from deployments.core.plan import SYNC_NODE, node_order
 from deployments.core.planning.preview import Line, Preview
 from deployments.core.wording import listed
+from deployments.services.due_graphs import Due
+from deployments.services.preview import Shown
 
 _COLOURS = {"run": "cyan", "reuse": "green", "new": "yellow", "gone": "red"}
 _MOST_RANGES = 6
@@ -22,8 +24,16 @@ _PIPE_WIDTH = 160
 """A pipe has no width: a table cut to 80 columns would lose what it is there to tell."""
 
 
-def as_data(preview: Preview, token: str, order: str) -> dict[str, Any]:
-    """The preview for programs."""
+def as_data(found: Due, shown: Sequence[Shown]) -> dict[str, Any]:
+    """What is due, for programs; of several graphs one after the other, and without a token."""
+    if len(shown) == 1:
+        return {**_graph_data(shown[0]), "leaving": list(found.leaving), "token": shown[0].token}
+    graphs = [{"graph": graph.type, **_graph_data(one)} for graph, one in zip(found.graphs, shown, strict=True)]
+    return {"graphs": graphs, "leaving": list(found.leaving), "token": None}
+
+
+def _graph_data(shown: Shown) -> dict[str, Any]:
+    preview = shown.preview
     return {
         "counts": preview.counts(),
         "runs": [
@@ -38,8 +48,7 @@ def as_data(preview: Preview, token: str, order: str) -> dict[str, Any]:
             for line in preview.lines
         ],  # fmt: skip
         "gone": [{"task": task, "node": _json_node(node)} for task, node in preview.gone],
-        "order": order,
-        "token": token,
+        "order": shown.order,
     }
 
 

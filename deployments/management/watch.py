@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db.models import Count, Q
 from rich.console import Console, Group
@@ -51,7 +51,7 @@ def _watch(transaction_id: int, console: Console, every: float) -> Transaction:
             parent = history.transaction(transaction_id)
             counts = _counts(parent)
             total = sum(counts.values())
-            progress.update(bar, description=_phase(parent, total), total=total or None, completed=_ended(counts))
+            progress.update(bar, description=_phase(parent, history.children(parent)), total=total or None, completed=_ended(counts))
             live.update(Group(progress, *_details(parent, counts, time.monotonic() - begun)))
             if parent.status not in ("pending", "running"):
                 return parent
@@ -71,6 +71,9 @@ def summary(parent: Transaction, console: Console) -> None:
         console.print(Text(f"It ran {order}."))
     for line in _skipped(parent):
         console.print(Text(line, style=COLOURS["skipped"]))
+    children = history.children(parent)
+    if len(children) > 1:
+        console.print(Text(f"Its graphs: {', '.join(f'{child.graph_type} {child.status}' for child in children)}."))
     failed = history.task_runs(parent, statuses=["error"])[:20]
     if failed:
         table = Table("failed task", "node", "why", title="Failures", title_justify="left")
@@ -102,12 +105,15 @@ def _ended(counts: Mapping[str, int]) -> int:
     return counts["ready"] + counts["skipped"] + counts["error"]
 
 
-def _phase(parent: Transaction, total: int) -> str:
-    if parent.status == "pending" and not total:
-        return "planning"
+def _phase(parent: Transaction, children: Sequence[Transaction]) -> str:
+    """What is being done, and with which of several graphs."""
+    due = [child for child in children if child.status in ("pending", "running")]
+    which = f" {due[0].graph_type} ({len(children) - len(due) + 1} of {len(children)})" if due and len(children) > 1 else ""
     if parent.stop_requested_at:
-        return "stopping"
-    return "rehearsing" if parent.rehearsal else "deploying"
+        return f"stopping{which}"
+    if due and due[0].recorded_at is None:
+        return f"planning{which}"
+    return f"{'rehearsing' if parent.rehearsal else 'deploying'}{which}"
 
 
 def _details(parent: Transaction, counts: Mapping[str, int], waited: float) -> list[Table | Text]:

@@ -66,7 +66,9 @@ class Carrier:
         child.found["ended"] = [*child.found.get("ended", ()), instruction.node]
         self._ledger.change_transaction(child.id, result=dict(child.found))
         if child.mode == "real":
-            change = statuses.NodeEnd(instruction.node, child.cluster_id, instruction.status, instruction.reason, child.callbacks)
+            change = statuses.NodeEnd(
+                instruction.node, child.cluster_id, instruction.status, instruction.reason, child.callbacks, child.rehearsal is not None
+            )
             self._ledger.also(change.write)
 
     def _drain(self, instruction: Drain) -> None:

@@ -50,7 +50,7 @@ def selected_nodes(
     if not chosen:
         states = ", ".join(sorted({node.status for node in nodes})) or "no nodes"
         raise InvalidData(
-            f"No node of cluster {cluster.name} can be deployed (their states: {states}): provision them first, or name them."
+            f"No node of cluster {cluster.name} can be deployed (their states: {states}): provision them first, or name them and a graph."
         )
     return chosen
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from deployments import queries
 from deployments.core.errors import FuelwebError
 from deployments.models import Cluster
-from deployments.services import actions
 from deployments.services.drain import drain_view
+from deployments.services.due_graphs import Chosen, Due, due
 from deployments.services.facts import DEPLOYABLE, UNCHANGED, status_of
 from deployments.services.lifecycle import DeployOptions, check_options
 from deployments.services.run_order import run_order
@@ -33,17 +33,22 @@ def deploy_intent(cluster: Cluster, *, dry_run: bool = False) -> Intent:
     running = history.unfinished_deploy(cluster.id)
     if running is not None:
         return Intent(cluster, [], f"Transaction {running.id} is under way: wait for it, or stop it.")
-    chosen, leaving = actions.changes(cluster)
+    options = DeployOptions(dry_run=dry_run)
     try:
-        check_options(cluster, DeployOptions(graph_types=tuple(graph.type for graph in chosen)))
+        found = due(cluster, options)
+        check_options(cluster, found.options(options))
     except FuelwebError as error:
         return Intent(cluster, [], str(error))
-    lines = [_graph(cluster, graph) for graph in chosen] + _nodes(cluster)
+    lines = what_is_due(cluster, found) + _nodes(cluster)
     if dry_run:
-        return Intent(cluster, [*lines, "All of this is only planned and recorded, as a dry run: nothing is run, no state changes."])
-    if leaving:
-        lines.append(f"{_named(leaving, 'leaves', 'leave')} the cluster.")
+        lines.append("All of this is only planned and recorded, as a dry run: nothing is run, no state changes.")
     return Intent(cluster, lines)
+
+
+def what_is_due(cluster: Cluster, found: Due) -> list[str]:
+    """A sentence for each graph, in order, and one for the nodes that leave without any."""
+    lines = [_graph(cluster, graph) for graph in found.graphs]
+    return [*lines, f"{_named(found.leaving, 'leaves', 'leave')} the cluster."] if found.leaving else lines
 
 
 def stop_intent(cluster: Cluster, now: datetime) -> Intent:
@@ -60,9 +65,9 @@ def stop_intent(cluster: Cluster, now: datetime) -> Intent:
     return Intent(cluster, lines)
 
 
-def _graph(cluster: Cluster, graph: actions.Chosen) -> str:
+def _graph(cluster: Cluster, graph: Chosen) -> str:
     merged = queries.merged_tasks(cluster, graph.type)
-    tasks, order = len(merged), run_order(cluster, graph.type, merged)
+    tasks, order = len(merged if graph.tasks is None else graph.tasks), run_order(cluster, graph.type, merged)
     where = "" if graph.nodes is None else f" on {_named(graph.nodes)}"
     return f"Graph {graph.type} is run{where}: {tasks} {'task' if tasks == 1 else 'tasks'}{f', {order.text}' if order.why else ''}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction as database
@@ -49,6 +50,8 @@ class DeployOptions:
     """Slices of the graphs, `{start: […], end: […]}`: all else is skipped."""
     by_graph: Sequence[Mapping[str, Any]] = ()
     """What is said of single graphs, in the order of `graph_types`: `{nodes?, tasks?, skip?, reuse?}`, stronger than the above."""
+    leaving: Sequence[str] = ()
+    """Nodes that leave the cluster when the request is made, unless it only looks or practises."""
     goes_on_from: int | None = None
     """The request, ended, that a person's decision continues: what was done in it is kept, and what is left may still be forced."""
 
@@ -78,7 +81,8 @@ def request_deploy(
         Conflict: a deployment of the cluster is under way, or something changed since the plan was shown.
     """
     parent = open_deploy(cluster, options, actor=actor, reason=reason, clock=clock)
-    dispatcher.ask_for_plan(parent.id)
+    if options.graph_types:
+        dispatcher.ask_for_plan(parent.id)
     return parent
 
 
@@ -110,11 +114,13 @@ def open_deploy(cluster: Cluster, options: DeployOptions, *, actor: str, reason:
     now = clock.now()
     try:
         with database.atomic():
-            if rehearsal is None and not options.dry_run and not options.noop:
+            real = rehearsal is None and not options.dry_run and not options.noop
+            if real:
                 statuses.forget_rehearsal(cluster)
+                statuses.set_free(cluster.nodes.filter(uid__in=options.leaving))
             elif rehearsal is not None:
                 statuses.begin_rehearsal(cluster, now)
-            parent = recorder.open_request(request, now)
+            parent = recorder.open_request(request, now) if options.graph_types else _note_left(request, options, now, real=real)
     except recorder.AlreadyOpen as error:
         raise Conflict(f"Deployment already started: cluster {cluster.name} has an unfinished one. Wait for it, or stop it.") from error
     return parent
@@ -163,6 +169,9 @@ def check_options(cluster: Cluster, options: DeployOptions) -> None:
     Raises:
         InvalidData: the sentence says why.
     """
+    release = cluster.release
+    if release.state == "unavailable":
+        raise InvalidData(f"Release '{release.name} {release.version}' is unavailable!")
     uids = set(cluster.nodes.values_list("uid", flat=True))
     if not uids:
         raise InvalidData(f"Cluster {cluster.name} has no nodes: assign some first.")
@@ -175,8 +184,7 @@ def check_options(cluster: Cluster, options: DeployOptions) -> None:
             raise InvalidData(f"There are no tasks for graph type '{graph_type}' in cluster {cluster.name}: upload a graph first.")
         known = {task["id"] for task in tasks}
         if unknown := sorted(set(options.tasks or ()) - known):
-            names = ", ".join(unknown)
-            raise InvalidData(f"Tasks {names} are not present in the deployment graph '{graph_type}' of cluster {cluster.name}.")
+            raise no_such_tasks(unknown, [graph_type], cluster)
     if options.force and options.reuse and options.goes_on_from is None:
         raise InvalidData("--force (nothing that was done before counts) and --reuse (keep what was done) contradict each other.")
     if options.rehearsal is not None and history.was_deployed(cluster.id):
@@ -186,6 +194,18 @@ def check_options(cluster: Cluster, options: DeployOptions) -> None:
         )
     if options.rehearsal is not None:
         _check_rehearsal(options)
+
+
+def no_such_tasks(unknown: Sequence[str], graph_types: Sequence[str], cluster: Cluster) -> InvalidData:
+    """The error that tasks were asked for which no graph has."""
+    graphs = " and ".join(f"'{graph_type}'" for graph_type in graph_types)
+    word = "graph" if len(graph_types) == 1 else "graphs"
+    return InvalidData(f"Tasks {', '.join(unknown)} are not present in the deployment {word} {graphs} of cluster {cluster.name}.")
+
+
+def _note_left(request: recorder.Request, options: DeployOptions, now: datetime, *, real: bool) -> Transaction:
+    """Nodes leave and no graph is run: there is nothing to plan."""
+    return recorder.note_done(request, now, f"Nodes {', '.join(options.leaving)} {'left' if real else 'would leave'} the cluster.")
 
 
 def _check_rehearsal(options: DeployOptions) -> None:

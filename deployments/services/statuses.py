@@ -29,11 +29,15 @@ class NodeEnd:
     status: str
     reason: str
     callbacks: Mapping[str, Any]
+    rehearsed: bool = False
+    """It was only practised: the status moves, all else of the node stays as it is."""
 
     def write(self) -> None:
         """Set the status that the graph names for this end, or the usual one where the table of moves has it."""
         wanted = (self.callbacks.get(CALLBACKS[self.status]) or {}).get("node_attributes", {})
         given = {name: "" if wanted[name] is None else wanted[name] for name in GIVEN if name in wanted}
+        if self.rehearsed:
+            given = {name: value for name, value in given.items() if name == "status" and value != DELETED}
         # A node that has left the cluster meanwhile (its graph may set it free) is another's now.
         nodes = Node.objects.filter(uid=self.uid, cluster_id=self.cluster_id)
         if given.get("status") == DELETED:
@@ -45,7 +49,7 @@ class NodeEnd:
         if "status" not in given:
             nodes = nodes.filter(status__in=_before(NODE, self.status))
         values |= given
-        if values["status"] == "ready":
+        if values["status"] == "ready" and not self.rehearsed:
             _give_roles(nodes)
         nodes.update(**values)
 

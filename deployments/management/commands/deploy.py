@@ -17,19 +17,27 @@ from deployments.management.documents import read_durations
 from deployments.management.hints import dispatcher
 from deployments.management.watch import watch
 from deployments.models import Cluster
+from deployments.services.actions import Asker, deploy_changes
 from deployments.services.clock import SystemClock
-from deployments.services.lifecycle import DeployOptions, find_cluster, request_deploy
-from deployments.services.preview import preview_deploy
+from deployments.services.due_graphs import Chosen, Due, due
+from deployments.services.intent import what_is_due
+from deployments.services.lifecycle import DeployOptions, find_cluster
+from deployments.services.preview import preview_each
 from deployments.services.rehearsal import Rehearsal
+from history import queries as history
 
 
 class Command(FuelwebCommand):
-    help = "Deploy a cluster: run its graph's tasks on its nodes. Prints the transaction's id and returns at once, unless told to watch."
+    help = (
+        "Deploy a cluster's changes, as the button and PUT /clusters/N/changes do: nodes that are to leave do, those that wait for it are "
+        "provisioned (graphs `deletion` and `provision`, where there are such), and the graph `default` is run. Prints the id of the "
+        "transaction and returns at once, unless told to watch."
+    )
     examples = ("deploy shop --watch", "deploy shop --plan", "deploy shop --nodes web-1,web-2 --tasks page")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("cluster", help="name or id")
-        parser.add_argument("--graph", action="append", metavar="TYPE", help="type of graph (default: default); several run in order")
+        parser.add_argument("--graph", action="append", metavar="TYPE", help="only this graph, by its type; several run in order")
         parser.add_argument("--nodes", metavar="1,2", help="only these nodes")
         parser.add_argument("--tasks", metavar="a,b", help="only these tasks; the others are skipped")
         parser.add_argument("--dry-run", action="store_true", help="plan and record, run nothing")
@@ -53,15 +61,12 @@ class Command(FuelwebCommand):
         cluster = find_cluster(options["cluster"])
         if options["plan"]:
             return self._show(cluster, options)
-        parent = request_deploy(
-            cluster,
-            _options(options),
-            actor=getpass.getuser(),
-            reason=options["reason"],
-            clock=SystemClock(),
-            dispatcher=dispatcher(self.stderr, "it begins as soon as Redis answers"),
-        )
+        asker = Asker(getpass.getuser(), options["reason"], SystemClock(), dispatcher(self.stderr, "it begins as soon as Redis answers"))
+        wanted = _options(options)
+        parent = asker.deploy(cluster, wanted) if options["graph"] else deploy_changes(cluster, wanted, asker)
         self.stdout.write(f"Deployment of cluster {cluster.name}: transaction {parent.id}.")
+        if len(graphs := history.children(parent)) > 1:
+            self.stdout.write(f"Its graphs, one after the other: {', '.join(graph.graph_type for graph in graphs)}.")
         self.stdout.flush()
         if warning := parent.arguments.get("warning"):
             self.stderr.write(f"warning: {warning}")
@@ -69,15 +74,30 @@ class Command(FuelwebCommand):
             sys.exit(watch(parent.id))
 
     def _show(self, cluster: Cluster, options: dict[str, Any]) -> None:
-        shown = preview_deploy(cluster, _options(options), limit=timer_limit())
+        wanted = _options(options)
+        if options["graph"]:
+            found = Due([Chosen(kind, wanted.nodes, wanted.tasks) for kind in wanted.graph_types])
+        else:
+            found = due(cluster, wanted)
+            wanted = found.options(wanted)
+        shown = preview_each(cluster, wanted, limit=timer_limit())
         if options["format"] == "json":
-            self.stdout.write(json.dumps(preview_view.as_data(shown.preview, shown.token, shown.order)))
+            self.stdout.write(json.dumps(preview_view.as_data(found, shown)))
             return
-        for line in warning_lines(shown.plan.warnings):
-            self.stderr.write(f"warning: {line}")
-        preview_view.show(shown.preview, options["by"] or "task", self.stdout)
-        self.stdout.write(f"The order: {shown.order}.")
-        self.stdout.write(f"To run exactly this: deploy {cluster.name} --token {shown.token}")
+        about = what_is_due(cluster, found) if len(shown) != 1 or found.leaving else []
+        for place, one in enumerate(shown):
+            for line in warning_lines(one.plan.warnings):
+                self.stderr.write(f"warning: {line}")
+            if about:
+                self.stdout.write(about[place])
+            preview_view.show(one.preview, options["by"] or "task", self.stdout)
+            self.stdout.write(f"The order: {one.order}.")
+        for line in about[len(shown) :]:
+            self.stdout.write(line)
+        if len(shown) == 1:
+            self.stdout.write(f"To run exactly this: deploy {cluster.name} --token {shown[0].token}")
+        elif shown:
+            self.stdout.write("Each is shown as if all before it had ended well, so there is no token for exactly this.")
 
 
 def _refuse_unused(options: dict[str, Any]) -> None:
@@ -87,6 +107,9 @@ def _refuse_unused(options: dict[str, Any]) -> None:
         refuse_given(options, "watch", "reason", owner="a deployment", advice="--plan starts none")
     if options["format"] == "json":
         refuse_given(options, "by", owner="--format table", advice="JSON has every task run")
+    if options["token"] is not None:
+        own = ("graph", "nodes", "tasks", "dry_run", "noop", "force", "reuse", "rehearse")
+        refuse_given(options, *own, owner="a plan", advice="a token brings the options of the plan that was shown")
     if options["rehearse"] is None:
         refuse_given(options, "durations", "fail", owner="a rehearsal", advice="add --rehearse SPEED")
 
