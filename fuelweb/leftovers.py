@@ -41,8 +41,9 @@ def end(file: Path, patience: float = 5.0) -> int:
 def _read(file: Path) -> list[tuple[int, str]]:
     if not file.exists():
         return []
-    lines = [line.split() for line in file.read_text(encoding="ascii").splitlines()]
-    return [(int(pid), start) for pid, start in lines]
+    lines = [line.split() for line in file.read_text(encoding="ascii", errors="replace").splitlines()]
+    # What a machine that went down has left there may be anything.
+    return [(int(line[0]), line[1]) for line in lines if len(line) == 2 and line[0].isdecimal()]
 
 
 def _start_time(pid: int) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from fuelweb import leftovers
 
@@ -19,6 +20,7 @@ _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 1.0, 30.0
 _STEADY_AFTER = 60.0
 """A child that has lived this many seconds starts again with the shortest back-off."""
 _LARGEST_LOG = 10_000_000
+_NOTE_SECONDS = 5.0
 _KILL_AFTER = 5.0
 """Seconds that are left to a process after a second request to end before it is killed."""
 
@@ -53,6 +55,8 @@ class Supervisor:
     def __init__(self, logs: Path, say: Callable[[str], None], remembered: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._logs, self._say, self._remembered, self._clock = logs, say, remembered, clock
         self.children: list[Child] = []
+        self._forgetful, self._note_again = False, 0.0
+        """Whether the file of the processes could not be written, and when that is tried again."""
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def start(self, child: Child) -> None:
@@ -70,6 +74,9 @@ class Supervisor:
                 self._note_death(child, now)
             elif now >= child.due_at:
                 self._spawn(child)
+        if self._forgetful and now >= self._note_again:
+            self._note_again = now + _NOTE_SECONDS
+            self._remember()
 
     def ask_to_end(self, stage: int) -> None:
         """Send TERM to the children of a stage; they are not started again."""
@@ -102,21 +109,44 @@ class Supervisor:
         self._remembered.unlink(missing_ok=True)
 
     def _spawn(self, child: Child) -> None:
-        log = self._logs / f"{child.name}.log"
-        if log.exists() and log.stat().st_size > _LARGEST_LOG:
-            log.replace(log.with_suffix(".log.1"))
-        with log.open("ab") as output:
-            # A group of its own: Ctrl-C in the terminal must reach the supervisor only.
-            child.process = subprocess.Popen(
-                child.argv,
-                env={**os.environ, **child.env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
+        try:
+            with self._log(child) as output:
+                # A group of its own: Ctrl-C in the terminal must reach the supervisor only.
+                child.process = subprocess.Popen(
+                    child.argv,
+                    env={**os.environ, **child.env},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    process_group=0,
+                )
+        except OSError as error:
+            self._say(f"{child.name} can't be started: {error}; tried again in {child.back_off:.0f} s")
+            self._put_off(child, self._clock())
         child.started_at = self._clock()
-        leftovers.remember(self._remembered, [other.process.pid for other in self.children if other.process is not None])
+        self._remember()
+
+    def _log(self, child: Child) -> IO[bytes]:
+        """What it prints goes there; nowhere, where there is no room even for the file: it is needed all the same."""
+        log = self._logs / f"{child.name}.log"
+        try:
+            if log.exists() and log.stat().st_size > _LARGEST_LOG:
+                log.replace(log.with_suffix(".log.1"))
+            return log.open("ab")
+        except OSError as error:
+            self._say(f"what {child.name} says is lost: {error}")
+            return Path(os.devnull).open("ab")
+
+    def _remember(self) -> None:
+        """For the next supervisor. Without it this one goes on, and tries again."""
+        try:
+            leftovers.remember(self._remembered, [child.process.pid for child in self.children if child.process is not None])
+        except OSError as error:
+            if not self._forgetful:
+                self._say(f"the processes can't be noted: {error}")
+            self._forgetful = True
+        else:
+            self._forgetful = False
 
     def _note_death(self, child: Child, now: float) -> None:
         assert child.process is not None
@@ -124,6 +154,9 @@ class Supervisor:
             child.back_off = _FIRST_BACK_OFF
         log = self._logs / f"{child.name}.log"
         self._say(f"{child.name} {_how(child.process.returncode)}; it is started again in {child.back_off:.0f} s (see {log})")
+        self._put_off(child, now)
+
+    def _put_off(self, child: Child, now: float) -> None:
         child.process, child.due_at = None, now + child.back_off
         child.back_off = min(child.back_off * 2, _LONGEST_BACK_OFF)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -74,8 +75,10 @@ def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, lim
         return False
     except (OperationalError, InterfaceError, recorder.RowMoved, recorder.OwnershipLost) as error:
         # The database is away, or the world has moved on: the next try may well succeed.
-        if recorder.is_patience_over(error):
-            recorder.forget_try(child.id)
+        if isinstance(error, OperationalError):
+            # It did not die over this plan: a lock, a full disk, a database that restarts. (If this fails as well, it counts.)
+            with suppress(OperationalError, InterfaceError):
+                recorder.forget_try(child.id)
         raise
     except Exception as bug:
         logger.exception("Planning transaction %s failed.", child.id)

@@ -151,3 +151,42 @@ def test_a_pid_that_was_given_away_again_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "processes"
     file.write_text(f"{os.getpid()} 1\n")
     assert leftovers.end(file) == 0
+
+
+def test_without_room_for_logs_and_notes_it_goes_on_and_catches_up(
+    supervisor: Supervisor, clock: Clock, said: list[str], tmp_path: Path
+) -> None:
+    # A folder where a file should be is refused like a file on a full disk.
+    (tmp_path / "logs" / "one.log").mkdir(parents=True)
+    noted = tmp_path / "processes"
+    noted.with_suffix(".new").mkdir()
+    supervisor.start(sleeper("one"))
+    assert supervisor.children[0].alive
+    assert [line.partition(":")[0] for line in said] == ["what one says is lost", "the processes can't be noted"]
+    assert not noted.exists()
+    noted.with_suffix(".new").rmdir()
+    supervisor.keep_alive()
+    assert supervisor.children[0].process is not None
+    assert noted.read_text().startswith(f"{supervisor.children[0].process.pid} ")
+    clock.now += 10
+    supervisor.keep_alive()
+    assert len(said) == 2
+
+
+def test_what_can_not_be_started_is_tried_again(supervisor: Supervisor, clock: Clock, said: list[str], tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    supervisor.start(Child("one", [str(program)], 1))
+    assert not supervisor.children[0].alive
+    assert said == [f"one can't be started: [Errno 2] No such file or directory: '{program}'; tried again in 1 s"]
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o700)
+    clock.now += 2
+    supervisor.keep_alive()
+    assert supervisor.children[0].alive
+
+
+@pytest.mark.parametrize("content", ["", "\0\0\0\0", "x y\n", "12\n", "99999999 1\n\xff"])
+def test_a_damaged_note_of_processes_names_none(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "processes"
+    file.write_text(content, encoding="latin-1")
+    assert leftovers.end(file) == 0
