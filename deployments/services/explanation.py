@@ -73,8 +73,7 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
         return " ".join(filter(None, [answer.sentence, nothing, standing_of(child.parent_id)]))
     if answer.kind in ("done", "blocked"):
         return answer.sentence
-    ended = child.message.removesuffix(child.arguments.get("warning", "")).strip()
-    because = "it was a dry run" if child.dry_run else ended.rstrip(".") or f"its transaction ended {child.status}"
+    because = "it was a dry run" if child.dry_run else child.own_message.rstrip(".") or f"its transaction ended {child.status}"
     return " ".join(filter(None, [f"{name} was not started: {because}.", nothing]))
 
 

@@ -27,8 +27,8 @@ def standing() -> dict[int, str]:
             found[parent.id] = f"Transaction {parent.id} is locked in the database by {locked[parent.id]}."
         elif left < -timedelta(seconds=period):
             found[parent.id] = _silent(parent, period - left.total_seconds(), period)
-        elif parent.message:
-            found[parent.id] = f"Transaction {parent.id}: {parent.message}"
+        elif parent.own_message:
+            found[parent.id] = f"Transaction {parent.id}: {parent.own_message}"
     return found
 
 

@@ -80,3 +80,8 @@ class Transaction(models.Model):
     def __str__(self) -> str:
         about = f" {self.graph_type}" if self.graph_type else ""
         return f"{self.id}: {self.name}{about} of {self.cluster_name} ({self.status})"
+
+    @property
+    def own_message(self) -> str:
+        """The message without the warning that the request began with."""
+        return self.message.removesuffix(self.arguments.get("warning", "")).strip()

@@ -36,7 +36,7 @@ class Command(FuelwebCommand):
 def _show(failures: Failures, console: Console) -> None:
     row, report = failures.transaction, failures.report
     console.print(Text(f"Transaction {row.id}: {row.name} {row.graph_type} of {row.cluster_name}, {row.status}", style="bold"))
-    if row.message and row.message != report.exceeded:
+    if row.message and row.own_message != report.exceeded:
         console.print(Text(row.message))
     if report.exceeded:
         console.print(Text(report.exceeded, style="red"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from deployments.api.shapes.transactions import TransactionSerializer
 from deployments.models import Cluster, Graph, Release
 from deployments.services.explanation import why
 from deployments.services.run_order import run_order
+from deployments.services.standing import standing_of
 from history import queries as history
 from history.models import Transaction
 from tests.integration.restart.system import System, a_cluster, a_task, rows
@@ -52,6 +54,21 @@ def test_computes_wait_for_the_controllers(system: System) -> None:
     plan = history.snapshot(parent.children.get().id, "plan")
     assert plan["warnings"][0][0] == parent.message == parent.children.get().message
     assert "cmp-app and ctl-app" in parent.message and "2.0.0" in parent.message
+
+
+def test_the_warning_is_no_reason_to_stand(system: System) -> None:
+    told: list[str] = []
+    work = system._work
+
+    def ask_first(*order: Any) -> None:
+        parent = history.unfinished_deploys()[0]
+        told.append(f"{'as a whole' in parent.message} {standing_of(parent.id)}")
+        work(*order)
+
+    system._work = ask_first  # type: ignore[method-assign]
+    system.time._now = time.time()
+    system.deploy(make(OLD))
+    assert told == ["True ", "True "]
 
 
 def test_new_tasks_run_task_by_task(system: System) -> None:
