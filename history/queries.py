@@ -49,6 +49,17 @@ def end_of_log(parent_id: int) -> datetime:
     return last or datetime.min.replace(tzinfo=UTC)
 
 
+def touched_nodes(child_id: int) -> list[str]:
+    """Nodes on which something of the child was started."""
+    rows = TaskRun.objects.filter(transaction_id=child_id, attempts__gt=0, time_start__isnull=False).order_by()
+    return sorted(rows.values_list("node", flat=True).distinct())
+
+
+def under_way(child_id: int) -> bool:
+    """Whether any attempt of the child is dispatched or started."""
+    return Attempt.objects.filter(run__transaction_id=child_id, status__in=("dispatched", "started")).exists()
+
+
 def asked(parent_id: int) -> tuple[bool, bool]:
     """Whether a stop of the request was asked for, and whether there are `open_decisions` about it.
 
@@ -110,7 +121,11 @@ def over_among(parent_ids: Iterable[int]) -> list[int]:
 
 
 def snapshot(child_id: int, kind: str) -> Any:
-    """The stored data; None if there is none of this kind."""
+    """The stored data; None if there is none of this kind.
+
+    Raises:
+        SnapshotDamaged: it is not what was written.
+    """
     row = Snapshot.objects.filter(transaction_id=child_id, kind=kind).first()
     return row.data() if row else None
 

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from deployments.admin.looks import ago, badge, took
 from deployments.models import Cluster, Node
 from deployments.services import explanation
+from deployments.services.stored import CantBeLoaded
 from history import queries as history
 from history.models import TaskRun, Transaction
 
@@ -104,8 +105,12 @@ def failures(row: Transaction) -> SafeString | str:
     offline = any(child.result.get("offline") for child in history.children(row))
     if not failed and not offline:
         return "nothing"
+    try:
+        reports = explanation.failures_of(row.pk)
+    except CantBeLoaded as error:
+        return str(error)
     shown: list[SafeString] = []
-    for found in explanation.failures_of(row.pk):
+    for found in reports:
         for root in found.report.failures[:_MOST_FAILURES]:
             key = failed.get((found.transaction.pk, root.task, root.node))
             name = f"{root.task} on node {root.node}"

@@ -16,13 +16,14 @@ from deployments.core.errors import FuelwebError
 from deployments.services.apart import Unavailable
 from deployments.services.errors import Conflict, Forbidden, NotFound
 from deployments.services.given_up import given_up
+from deployments.services.stored import CantBeLoaded
 from history import recorder
 
 logger = logging.getLogger(__name__)
 
 _STATUSES: dict[type[Exception], int] = {
-    NotFound: 404, Conflict: 409, Forbidden: 403, Unavailable: 503, FuelwebError: 400, Http404: 404, PermissionDenied: 403,
-    SuspiciousOperation: 400, MultiPartParserError: 400,
+    NotFound: 404, Conflict: 409, CantBeLoaded: 409, Forbidden: 403, Unavailable: 503, FuelwebError: 400, Http404: 404,
+    PermissionDenied: 403, SuspiciousOperation: 400, MultiPartParserError: 400,
 }  # fmt: skip
 _WAIT = 5.0
 """Seconds after which it makes sense to ask a busy server again."""

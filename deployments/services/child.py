@@ -9,6 +9,7 @@ from typing import Any
 from deployments.core.plan import MASTER_NODE, SYNC_NODE, Plan, TaskRun
 from deployments.core.scheduling.schedule import Scheduler
 from deployments.core.scheduling.snapshot import RunState, Snapshot
+from deployments.services import stored
 from deployments.services.refusals import Refusals
 from deployments.services.rehearsal import Rehearsal
 from deployments.wire.messages import AttemptKey, Mode, Work
@@ -97,9 +98,23 @@ class ChildRun:
 
 
 def load_child(child: Transaction, *, stopping: bool) -> ChildRun:
-    """Read a recorded child: its plan, its rows, and the scheduler standing where they stand."""
-    plan = Plan.from_data(history.snapshot(child.id, "plan"))
-    rows = load_rows(child.id)
+    """Read a recorded child: its plan, its rows, and the scheduler standing where they stand.
+
+    Raises:
+        CantBeLoaded: the plan can't be read, or its rows are not those of the plan.
+    """
+    plan, rows = stored.plan(child.id), load_rows(child.id)
+    if plan is None or [(row.task_name, row.node) for row in rows] != [(run.task, run.node) for run in plan.runs]:
+        raise stored.CantBeLoaded(
+            f"Transaction {child.id} can't be loaded: its task runs are not those of its plan. Restore it from a backup of the database."
+        )
+    try:
+        return _load(child, plan, rows, stopping=stopping)
+    except stored.CAUSES as error:
+        raise stored.CantBeLoaded(f"Transaction {child.id} can't be loaded: what is stored of it does not go together.") from error
+
+
+def _load(child: Transaction, plan: Plan, rows: list[RunRow], *, stopping: bool) -> ChildRun:
     snapshot = Snapshot(
         runs={row.position: _state(row, plan.runs[row.position]) for row in rows if row.attempts or row.status != "pending"},
         offline=frozenset(child.result.get("offline", ())), ended_nodes=frozenset(child.result.get("ended", ())),

@@ -11,6 +11,7 @@ from django.db import transaction as database
 from deployments.core.errors import InvalidData
 from deployments.core.planning.settings_facts import united
 from deployments.models import Cluster, Node, Release
+from deployments.services import stored
 from deployments.services.clock import Clock
 from deployments.services.errors import Conflict, Forbidden, NotFound
 from deployments.services.statuses import set_free
@@ -165,9 +166,10 @@ def deployed_settings(cluster: Cluster) -> dict[str, Any]:
 
     Raises:
         NotFound: there has been none.
+        CantBeLoaded: they can't be read.
     """
     newest = history.newest_real_child(cluster.id)
-    settings = history.snapshot(newest.id, "settings") if newest else None
+    settings = stored.snapshot(newest.id, "settings") if newest else None
     if settings is None:
         raise NotFound("Cluster has no deployed configuration!")
     return dict(settings)

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from deployments.core.plan import SYNC_NODE
+from deployments.services import stored
 from deployments.services.errors import NotFound
 from history import queries as history
 from history.models import TaskRun, Transaction
@@ -88,8 +89,7 @@ def iso(at: datetime | None) -> str | None:
 
 
 def _of_child(child: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, Any]]:
-    tasks: Sequence[Mapping[str, Any]] = history.snapshot(child.id, "tasks") or []
-    definitions = {task["id"]: {key: value for key, value in task.items() if key != "id"} for task in tasks}
+    definitions = _definitions(child)
     rows = _rows(child, wanted)
     if wanted.attempts:
         rows = rows.prefetch_related("tries")
@@ -102,6 +102,15 @@ def _of_child(child: Transaction, wanted: HistoryFilter) -> Iterator[dict[str, A
         for name, definition in definitions.items():
             if name not in planned and (not wanted.tasks or name in wanted.tasks):
                 yield _unmatched(name, definition, wanted, *child.arguments.get("switched_off", {}).get(name, ()))
+
+
+def _definitions(child: Transaction) -> dict[str, dict[str, Any]]:
+    """By task; none where they can't be read any more: the history itself is there all the same."""
+    try:
+        tasks: Sequence[Mapping[str, Any]] = stored.snapshot(child.id, "tasks") or []
+    except stored.CantBeLoaded:
+        return {}
+    return {task["id"]: {key: value for key, value in task.items() if key != "id"} for task in tasks}
 
 
 def _rows(child: Transaction, wanted: HistoryFilter) -> QuerySet[TaskRun]:

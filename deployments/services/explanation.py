@@ -8,9 +8,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from deployments.core.plan import Plan
 from deployments.core.proof.failure_report import FailureReport, RunFacts, failure_report
 from deployments.core.wording import span
+from deployments.services import stored
 from deployments.services.child import load_child
 from deployments.services.clock import SystemClock, moment
 from deployments.services.errors import NotFound
@@ -38,6 +38,7 @@ def failures_of(any_id: int) -> list[Failures]:
 
     Raises:
         NotFound: there is no such transaction.
+        CantBeLoaded: its plan can't be read.
     """
     return [Failures(child, _report(child)) for child in history.children(_transaction(any_id))]
 
@@ -47,6 +48,7 @@ def why(any_id: int, name: str) -> str:
 
     Raises:
         NotFound: there is no such transaction, or no such task run in it.
+        CantBeLoaded: its plan can't be read.
     """
     row = _transaction(any_id)
     task, _, node = name.rpartition("/")
@@ -103,12 +105,12 @@ def _unknown(row: Transaction, name: str) -> str:
 
 
 def _report(child: Transaction) -> FailureReport:
-    stored = history.snapshot(child.id, "plan") if child.recorded_at else None
-    if stored is None:
+    plan = stored.plan(child.id) if child.recorded_at else None
+    if plan is None:
         return FailureReport()
     rows = TaskRun.objects.filter(transaction=child).order_by("position")
     facts = [
         RunFacts(status, attempts, reason, blocked_by, str(summary.get("output", "")) if status == "error" else "")
         for status, attempts, reason, blocked_by, summary in rows.values_list("status", "attempts", "reason", "blocked_by", "summary")
     ]
-    return failure_report(Plan.from_data(stored), facts, child.result.get("offline", ()))
+    return failure_report(plan, facts, child.result.get("offline", ()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection
 from typing import Any
 
 from deployments.core.errors import ExpressionError, InvalidData
@@ -13,8 +14,11 @@ from deployments.core.planning.roles import assign_tags
 from deployments.core.planning.settings_facts import settings_facts, united
 from deployments.core.time_limit import Limit, no_limit
 from deployments.models import Cluster, Node
+from deployments.services import stored
 from deployments.services.task_deploy import settings_for_graphs
 from history import queries as history
+
+logger = logging.getLogger(__name__)
 
 DEPLOYABLE = ("provisioned", "deploying", "ready", "stopped", "error")
 """Statuses in which a node has an operating system that tasks can run on."""
@@ -111,13 +115,20 @@ def _is_fresh(node: Node, rehearsed: bool) -> bool:
 def _past(cluster: Cluster, uids: Collection[str]) -> dict[str, dict[str, PastFacts]]:
     """By task and node: what the last successful run saw. Runs of one transaction share its data."""
     newest = history.last_ready(cluster.id, uids)
-    seen = {child: _past_facts(history.snapshot(child, "deployment_info")) for child in sorted(set(newest.values()))}
+    seen = {child: _past_facts(child) for child in sorted(set(newest.values()))}
     past: dict[str, dict[str, PastFacts]] = {}
     for (task, uid), child in newest.items():
-        past.setdefault(task, {})[uid] = seen[child]
+        if (facts := seen[child]) is not None:
+            past.setdefault(task, {})[uid] = facts
     return past
 
 
-def _past_facts(info: Mapping[str, Any]) -> PastFacts:
+def _past_facts(child_id: int) -> PastFacts | None:
+    """None where it can't be read any more: then nothing is known of what was, so everything may have changed."""
+    try:
+        info = stored.snapshot(child_id, "deployment_info")
+    except stored.CantBeLoaded as error:
+        logger.warning("%s Until then its tasks count as never run.", error)
+        return None
     master = NodeFacts(MASTER_NODE, (MASTER_NODE,)).deployment_info()
     return PastFacts(info["common"], {MASTER_NODE: master, SYNC_NODE: {}, **info["nodes"]})

@@ -49,10 +49,24 @@ def fail_planning(parent: Transaction, child: Transaction, reason: str, ledger: 
 
 def stop_unplanned(parent: Transaction, child: Transaction, ledger: Ledger) -> None:
     """A stop came before there was a plan: nothing was started, and nothing will be."""
+    _stop(parent, "Stopped before it was planned.", "Stopped before anything was started.", ledger)
+
+
+def stop_unreadable(parent: Transaction, child: Transaction, why: str, ledger: Ledger) -> None:
+    """A stop came, nothing is under way, and nobody can tell what else there was to do."""
+    ended = set(child.result.get("ended", ()))
+    for node in history.touched_nodes(child.id) if not (child.noop or child.rehearsal) else ():
+        if node not in ended:
+            ledger.note("node", "stopped", node=node, reason=why)
+            ledger.also(statuses.NodeEnd(node, child.cluster_id or 0, "stopped", why, {}).write)
+    _stop(parent, f"Stopped. {why}", f"Stopped. {why}", ledger)
+
+
+def _stop(parent: Transaction, each: str, whole: str, ledger: Ledger) -> None:
     for other in history.unfinished_children(parent.id):
-        _move(ledger, other, "stopped", "Stopped before it was planned.")
+        _move(ledger, other, "stopped", each)
         ledger.change_transaction(other.id, time_end=ledger.at)
-    _end_parent(ledger, parent, "stopped", "Stopped before anything was started.")
+    _end_parent(ledger, parent, "stopped", whole)
     ledger.write()
 
 

@@ -15,6 +15,7 @@ from deployments import queries
 from deployments.services.clock import is_due
 from deployments.services.owned import OwnedTransaction
 from deployments.services.ownership import Keeper, give_back
+from deployments.services.stored import CantBeLoaded
 from deployments.services.stumbles import Stumbles
 from deployments.services.tools import Tools
 from deployments.services.wakes import Wakes
@@ -154,7 +155,10 @@ class Orchestrator:
         Raises:
             AnyDatabaseError, RedisError, OSError: it is the connection that is gone, for all of them.
         """
-        if recorder.is_patience_over(error):
+        if isinstance(error, CantBeLoaded):
+            if not self._stumbles.knows(transaction_id):
+                logger.error("%s It is looked at again and again.", error, exc_info=error)
+        elif recorder.is_patience_over(error):
             logger.info("Transaction %s has to wait: %s", transaction_id, " ".join(str(error).split()))
         elif isinstance(error, (AnyDatabaseError, RedisError, OSError)):
             logger.warning("Transaction %s: %s", transaction_id, " ".join(str(error).split()))

@@ -15,6 +15,7 @@ from deployments.services.decisions import carry_out_decisions
 from deployments.services.judge import Verdicts, heartbeats, judge, judge_started, refuse_unsendable, sort_out, take_back
 from deployments.services.receive import receive
 from deployments.services.silent_agents import SilentAgents
+from deployments.services.stored import CantBeLoaded
 from deployments.services.tools import Tools
 from deployments.services.trust import Trust
 from deployments.wire.broker import Entry
@@ -104,7 +105,14 @@ class OwnedTransaction:
             return False
         if child is None or child.recorded_at is None:
             return False
-        self._child = load_child(child, stopping=False)
+        try:
+            self._child = load_child(child, stopping=False)
+        except CantBeLoaded as error:
+            if self._parent.stop_requested_at is None or history.under_way(child.id):
+                raise
+            finish.stop_unreadable(self._parent, child, str(error), self._ledger())
+            self._tools.broker.end(self.id)
+            return False
         self._recorded_at = child.recorded_at
         names = self._child.wire_nodes
         for name, beat in heartbeats(self._child, self._tools, names).items():

@@ -14,7 +14,7 @@ from deployments.core.planning.preview import Earlier, Preview, Situation, previ
 from deployments.core.planning.reuse import Name
 from deployments.core.time_limit import Limit
 from deployments.models import Cluster
-from deployments.services import plans
+from deployments.services import plans, stored
 from deployments.services.due_graphs import PROVISION
 from deployments.services.errors import Conflict
 from deployments.services.facts import DEPLOYABLE, status_of
@@ -111,8 +111,12 @@ def _earlier(cluster: Cluster, graph_type: str, made: Made) -> Earlier:
 
     @cache
     def planned(child_id: int) -> Mapping[Name, TaskRun]:
-        data = history.snapshot(child_id, "plan")
-        return {(run.task, run.node): run for run in Plan.from_data(data).runs} if data else {}
+        try:
+            plan = stored.plan(child_id)
+        except stored.CantBeLoaded:
+            # Nothing can be compared with it, and what is to come does not depend on it.
+            return {}
+        return {(run.task, run.node): run for run in plan.runs} if plan else {}
 
     @cache
     def request_of(child_id: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.services.clock import is_due
+from deployments.services.stored import CantBeLoaded
 from history import holders, recorder
 
 SAID_FROM = 3
@@ -39,13 +40,19 @@ class Stumbles:
         """
         stumble = self._of.setdefault(transaction_id, _Stumble())
         stumble.count += 1
-        waited = recorder.is_patience_over(error)
-        if not waited and stumble.count < SAID_FROM:
+        waited, hopeless = recorder.is_patience_over(error), isinstance(error, CantBeLoaded)
+        if not waited and not hopeless and stumble.count < SAID_FROM:
             return
-        stumble.pause = pause_after(stumble.count, seconds, at_a_lock=waited)
+        stumble.pause = pause_after(SAID_FROM + 9 if hopeless else stumble.count, seconds, at_a_lock=waited or hopeless)
         stumble.next_try = now + stumble.pause
-        if stumble.count >= SAID_FROM:
+        if hopeless:
+            recorder.say(transaction_id, epoch, str(error))
+        elif stumble.count >= SAID_FROM:
             recorder.say(transaction_id, epoch, _held_up(error, stumble.count) if waited else _mistaken(error, stumble.count))
+
+    def knows(self, transaction_id: int) -> bool:
+        """Whether it has failed before."""
+        return transaction_id in self._of
 
     def may_try(self, transaction_id: int, now: float) -> bool:
         """Whether it is time to take it again."""

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any
 
 from deployments.core.errors import InvalidData
+from deployments.services import stored as stored_data
 from deployments.services.clock import Clock
 from deployments.services.errors import NotFound
 from history import queries as history
@@ -47,8 +48,12 @@ def delete(row: Transaction, *, force: bool, clock: Clock) -> None:
 
 
 def stored(row: Transaction, kind: str) -> Any:
-    """What a child was planned from; of a request, its newest planned child. None if nothing is stored."""
+    """What a child was planned from; of a request, its newest planned child. None if nothing is stored.
+
+    Raises:
+        CantBeLoaded: it can't be read.
+    """
     for child in reversed(history.children(row)):
         if child.recorded_at is not None:
-            return history.snapshot(child.id, kind)
+            return stored_data.snapshot(child.id, kind)
     return None

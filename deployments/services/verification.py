@@ -9,12 +9,14 @@ from typing import Any
 from deployments.core.plan import Plan
 from deployments.core.proof.findings import Child, Finding, LogEvent, Record
 from deployments.core.proof.verify import Verifier
+from deployments.services import stored
 from deployments.services.errors import NotFound
 from history import queries as history
 from history.chain import Chain
 from history.models import Attempt, Event, TaskRun, Transaction
 
 NO_PLAN = Plan(nodes=(), runs=(), bundles=())
+UNREADABLE = Plan(nodes=(), runs=(), bundles=())
 _CHUNK = 5000
 
 
@@ -44,6 +46,7 @@ def verify_transaction(any_id: int) -> Verification:
     parent = _request(any_id)
     rows = [child for child in history.children(parent)]
     planned = [_child(row) for row in rows]
+    unreadable = any(child.plan is UNREADABLE for child, _ in planned)
     verifier, chain = Verifier([child for child, _ in planned]), Chain()
     findings = [finding for _, wrong in planned for finding in wrong]
     count = 0
@@ -51,15 +54,13 @@ def verify_transaction(any_id: int) -> Verification:
         count += 1
         if broken := chain.follow(event):
             findings.append(Finding("chain", broken, event.seq, node=event.node or None))
-        verifier.take(
-            LogEvent(
-                event.seq, event.at, event.subject, event.old, event.new, event.run, event.attempt, event.node, event.reason, event.about
-            )
-        )
+        if not unreadable:
+            verifier.take(_log_event(event))
     if broken := chain.end(parent):
         findings.append(Finding("chain", broken, count or None))
     over = parent.status not in ("pending", "running")
-    findings += verifier.finish(_record(parent, rows) if over else None)
+    if not unreadable:
+        findings += verifier.finish(_record(parent, rows) if over else None)
     return Verification(parent.id, parent.status, over, count, sum(_written(child) for child, _ in planned), findings)
 
 
@@ -75,10 +76,12 @@ def _request(any_id: int) -> Transaction:
 
 def _child(row: Transaction) -> tuple[Child, list[Finding]]:
     """The child as it was planned, and rows that are not as the plan has them."""
-    stored = history.snapshot(row.id, "plan") if row.recorded_at else None
-    if stored is None:
+    try:
+        plan = stored.plan(row.id) if row.recorded_at else None
+    except stored.CantBeLoaded as error:
+        return Child(UNREADABLE, ()), [Finding("row", f"{error} So only the log's own chain was followed.")]
+    if plan is None:
         return Child(NO_PLAN, ()), []
-    plan = Plan.from_data(stored)
     written = list(TaskRun.objects.filter(transaction=row).order_by("position").values_list("id", "position", "task_name", "node", "type"))
     expected = [(index, run.task, run.node, run.task_type) for index, run in enumerate(plan.runs)]
     findings = []
@@ -91,6 +94,11 @@ def _child(row: Transaction) -> tuple[Child, list[Finding]]:
 def _written(child: Child) -> int:
     """How many task runs it has, without what the engine has made itself."""
     return sum(not run.is_barrier for run in child.plan.runs)
+
+
+def _log_event(event: Event) -> LogEvent:
+    told = (event.subject, event.old, event.new, event.run, event.attempt, event.node, event.reason, event.about)
+    return LogEvent(event.seq, event.at, *told)
 
 
 def _events(parent: Transaction) -> Iterator[Event]:

@@ -10,6 +10,10 @@ from typing import Any
 from django.db import models
 
 
+class SnapshotDamaged(Exception):
+    """What is stored is not what was written."""
+
+
 class Snapshot(models.Model):
     """One kind of data of one child transaction. Never changed."""
 
@@ -33,5 +37,15 @@ class Snapshot(models.Model):
         return cls(transaction_id=transaction_id, kind=kind, body=zlib.compress(text, 3), sha256=hashlib.sha256(text).hexdigest())
 
     def data(self) -> Any:
-        """What was stored."""
-        return json.loads(zlib.decompress(self.body))
+        """What was stored.
+
+        Raises:
+            SnapshotDamaged: it is not what was written.
+        """
+        try:
+            text = zlib.decompress(self.body)
+            if hashlib.sha256(text).hexdigest() != self.sha256:
+                raise ValueError("Its digest is another.")
+            return json.loads(text)
+        except (zlib.error, ValueError, RecursionError) as error:
+            raise SnapshotDamaged(f"its {self.kind.replace('_', ' ')} as stored is damaged.") from error
