@@ -10,9 +10,10 @@ from functools import partial
 from redis.exceptions import RedisError
 
 from deployments.agent.config import AgentConfig
-from deployments.agent.fence import GRACE_SECONDS, Fence
+from deployments.agent.fence import GRACE_SECONDS, Fence, make_room
 from deployments.agent.leases import Leases
 from deployments.agent.memory import MemoryDamaged, NodeMemory, Occupied, TooLate
+from deployments.agent.room import NoRoom, Room
 from deployments.agent.steady import steady
 from deployments.connections.base import NodeProblem
 from deployments.connections.local import Local
@@ -38,13 +39,14 @@ class Agent:
     def __init__(self, config: AgentConfig, broker: Broker) -> None:
         self._config, self._broker = config, broker
         self._leases = Leases(broker)
+        self._room = Room(config.state, config.root)
 
     def attempt(self, key: AttemptKey, payload: bytes) -> tuple[Outcome, bool]:
         """Claim the attempt, carry it out and report its outcome; also whether the owner is to be woken.
 
         Raises:
-            Refused: nothing was started: the payload isn't sealed for this attempt, it (or a later one) was started before, or the broker
-                doesn't grant it.
+            Refused: nothing was started: the payload isn't sealed for this attempt, it (or a later one) was started before, a disk has no
+                room (the owner sends it again once there is), or the broker doesn't grant it.
         """
         try:
             work = self._config.keys.open_work(key, payload)
@@ -55,11 +57,25 @@ class Agent:
             memory.check(key.number)
         except (TooLate, MemoryDamaged, OSError) as error:
             raise Refused(str(error), node=key.node) from error
+        self._make_room(key, work, memory)
         asked = steady()
         claim = self._claim(key, work.lease_seconds)
         if not claim.granted:
             raise Refused(f"The attempt was not granted: {claim.refusal}.", node=key.node)
         return self._granted(key, work, memory, asked)
+
+    def _make_room(self, key: AttemptKey, work: Work, memory: NodeMemory) -> None:
+        """Before the claim: what was claimed and can't be noted then would be an error, or lost."""
+        try:
+            self._room.check()
+            memory.make_room()
+            if touches_node(work):
+                make_room(memory)
+        except NoRoom as none:
+            raise Refused(f"The attempt has to wait: {none}.", node=key.node) from none
+        except (OSError, Occupied) as problem:
+            # No matter of room: the attempt itself meets it again, and tells.
+            logger.warning("Node %s: the agent can't prepare its notes: %s", key.node, problem)
 
     def _granted(self, key: AttemptKey, work: Work, memory: NodeMemory, asked: float) -> tuple[Outcome, bool]:
         begun = time.monotonic()
@@ -92,11 +108,9 @@ class Agent:
     def _report(self, key: AttemptKey, outcome: Outcome, duration: float, memory: NodeMemory) -> bool:
         """Until it goes through: the outcome must not be lost. True if the owner is to be woken."""
         body, pause = self._sealed(key, outcome, duration), _FIRST_PAUSE
-        try:
-            memory.keep_outcome(key.number, body)
-        except (OSError, Occupied, MemoryDamaged) as error:
-            logger.warning("The outcome of dispatch %s on node %s could not be kept: %s", key.number, key.node, error)
+        kept = False
         while True:
+            kept = kept or _keep(key, body, memory)
             try:
                 return self._broker.report(key, body).wake
             except (RedisError, OSError) as error:
@@ -110,6 +124,16 @@ class Agent:
         except (TypeError, ValueError) as bug:
             reason = f"It ended {outcome.state}, but its executor's summary can't be sent: {bug}"
             return self._config.keys.seal_report(Report(key, "outcome", "error", reason, {}, duration))
+
+
+def _keep(key: AttemptKey, body: bytes, memory: NodeMemory) -> bool:
+    """Keep the outcome, so that it outlives the agent. False if that is to be tried again, as long as it can't be reported either."""
+    try:
+        memory.keep_outcome(key.number, body)
+    except (OSError, Occupied, MemoryDamaged) as error:
+        logger.warning("The outcome of dispatch %s on node %s could not be kept: %s", key.number, key.node, error)
+        return not isinstance(error, OSError)
+    return True
 
 
 def _told(key: AttemptKey, work: Work) -> dict[str, str]:

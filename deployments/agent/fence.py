@@ -11,14 +11,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
-from deployments.agent.memory import NodeMemory, Occupied
+from deployments.agent.memory import NodeMemory, Occupied, overwrite
+from deployments.agent.room import wanted_in
 from deployments.connections import processes
 from deployments.connections.base import NodeProblem, ProcessMark
 
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
+_MARK_BYTES = 128
+"""The length of the lock file, whatever it names: it is written where it has its room already."""
 
 
 class Unfenced(NodeProblem):
@@ -31,6 +35,7 @@ class Fence:
     def __init__(self, memory: NodeMemory, number: int, leased: Callable[[], bool]) -> None:
         self._memory, self._number, self._leased = memory, number, leased
         self._path = memory.folder / "attempt.lock"
+        self._spare = _spare(memory)
         self._ending = memory.folder / "attempt.ending"
         """There while a whole group is being ended: if the agent is killed meanwhile, the leader may be gone, but not the others."""
         self._mark: ProcessMark | None = None
@@ -46,7 +51,8 @@ class Fence:
             if left is not None and (processes.lives(left) or self._ending.exists() and processes.remains(left)):
                 self._ending.touch()
                 self._end(left)
-            self._path.unlink(missing_ok=True)
+            if self._path.exists():
+                os.replace(self._path, self._spare)
             self._ending.unlink(missing_ok=True)
 
     @contextmanager
@@ -64,12 +70,11 @@ class Fence:
             if left is not None and processes.lives(left):
                 # An earlier try of this very attempt, which could not be ended.
                 raise _unfenced(left)
-            fresh = self._path.with_suffix(".new")
             try:
-                fresh.write_text(json.dumps(asdict(mark)), encoding="ascii")
-                os.replace(fresh, self._path)
+                overwrite(self._spare, json.dumps(asdict(mark)).ljust(_MARK_BYTES).encode())
+                os.replace(self._spare, self._path)
             except OSError as error:
-                raise NodeProblem(f"The command was not started: {fresh} can't be written: {error.strerror}.") from error
+                raise NodeProblem(f"The command was not started: {self._spare} can't be written: {error.strerror}.") from error
             self._mark = mark
 
     def ending(self) -> None:
@@ -86,7 +91,8 @@ class Fence:
         try:
             with self._memory.guard():
                 if self._is_mine():
-                    self._path.unlink()
+                    # Not removed: so the next lock has its room, however full the disk is by then.
+                    os.replace(self._path, self._spare)
                     self._ending.unlink(missing_ok=True)
         except (OSError, Occupied, Unfenced) as error:
             # Its process has ended, so the next attempt finds nothing to end.
@@ -125,6 +131,26 @@ class Fence:
             raise Unfenced(
                 f"unfenced: {self._path} can't be read. Delete it once nothing of an earlier attempt runs on the node."
             ) from error
+
+
+def make_room(memory: NodeMemory) -> None:
+    """Make sure that the next attempt's lock can be written; to be called before it is claimed, after the memory's own `make_room`.
+
+    Raises:
+        NoRoom: it can't.
+        OSError: something else is wrong with the state folder.
+    """
+    spare = _spare(memory)
+    if spare.exists():
+        return
+    with wanted_in(memory.folder), memory.guard():
+        if not spare.exists():
+            overwrite(spare, b" " * _MARK_BYTES)
+
+
+def _spare(memory: NodeMemory) -> Path:
+    """What becomes the lock by being renamed."""
+    return memory.folder / "attempt.new"
 
 
 def _unfenced(left: ProcessMark) -> Unfenced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -9,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deployments.agent.room import wanted_in
 from deployments.connections.base import NodeProblem, folder_name
 from deployments.connections.disk import flush, make_folders
 from deployments.core.errors import FuelwebError
 
 GUARD_SECONDS = 15.0
 """How long the guard is waited for: longer than it takes to end what an earlier attempt left (TERM, then KILL)."""
+
+OUTCOME_BYTES = 16 * 1024
+"""Room that is kept for an outcome beforehand: one with 4 KB of output has it, sealed, even if each character is written as six."""
 
 _DIGITS = 20
 _LONGEST, _MOST = 100, 10**15
@@ -38,6 +43,9 @@ class NodeMemory:
     """A node's state folder, common to all agents that may serve the node from this machine. It outlives a kill of the agent.
 
     What was started in earnest outlives a power failure too. Outcomes need not: an attempt without one is lost, and judged so.
+
+    No file ever stands half written: each is made whole under another name, or overwritten where it has its room already. So a disk that
+    is full leaves the last good state behind.
     """
 
     def __init__(self, state: Path, node: str) -> None:
@@ -65,7 +73,8 @@ class NodeMemory:
             MemoryDamaged: somebody else has written there.
         """
         try:
-            content = self._number.read_bytes()
+            # Nothing: an earlier version made the file first, and then the disk was full. It has started nothing.
+            content = self._number.read_bytes() or b"0"
         except FileNotFoundError:
             return 0
         digits = content.strip()
@@ -99,17 +108,38 @@ class NodeMemory:
         make_folders(self.folder, 0o700)
         with self.guard():
             self.check(number)
-            new = not self._number.exists()
+            self._make_number()
             # Always as long, in one write: a reader, or a kill, never meets half a number.
-            _overwrite(self._number, str(number).zfill(_DIGITS).encode(), durable=durable or new)
-            if new:
-                flush(self.folder)
+            overwrite(self._number, _digits(number), durable=durable)
+
+    def make_room(self) -> None:
+        """Make sure that the next attempt's number and outcome can be noted; to be called before it is claimed.
+
+        Raises:
+            NoRoom: they can't.
+            OSError: something else is wrong with the state folder.
+        """
+        with wanted_in(self.folder):
+            make_folders(self.folder, 0o700)
+            if _size(self._number) and _size(self._outcome) >= OUTCOME_BYTES:
+                return
+            with self.guard():
+                self._make_number()
+                _reserve(self._outcome, OUTCOME_BYTES)
+
+    def _make_number(self) -> None:
+        if _size(self._number):
+            return
+        fresh = self._number.with_suffix(".new")
+        overwrite(fresh, _digits(0), durable=True)
+        os.replace(fresh, self._number)
+        flush(self.folder)
 
     def keep_outcome(self, number: int, sealed: bytes) -> None:
         """Keep the sealed outcome of this dispatch until the next one is kept, if it is the one last started."""
         with self.guard():
             if number == self.highest():
-                _overwrite(self._outcome, len(sealed).to_bytes(_LENGTH, "big") + sealed, durable=False)
+                overwrite(self._outcome, len(sealed).to_bytes(_LENGTH, "big") + sealed, durable=False)
 
     def outcome(self) -> bytes | None:
         """The sealed outcome last kept. One that was being written, or cut off by a kill, does not open."""
@@ -131,11 +161,37 @@ def _lock(handle: int, path: Path) -> None:
         time.sleep(_STEP_SECONDS)
 
 
-def _overwrite(path: Path, content: bytes, *, durable: bool) -> None:
-    # In place: file systems flush a file that is cut off or replaced to the disk at once, and that is a millisecond for each attempt.
+def _digits(number: int) -> bytes:
+    return str(number).zfill(_DIGITS).encode()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Give the file its room: what is written there later needs no more."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.pwrite(handle, content, 0)
+        os.posix_fallocate(handle, 0, size)
+    finally:
+        os.close(handle)
+
+
+def overwrite(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write this to the beginning of a file, which is made if need be. In place: what has its room already needs no more.
+
+    Raises:
+        OSError: it was not written, or not all of it.
+    """
+    # File systems flush a file that is cut off or replaced to the disk at once, and that is a millisecond for each attempt.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        if os.pwrite(handle, content, 0) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         if durable:
             os.fdatasync(handle)
     finally:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from deployments.agent.config import AgentConfig
 from deployments.agent.memory import NodeMemory
+from deployments.agent.room import Room
 from deployments.core.errors import FuelwebError
 from deployments.wire.messages import Heartbeat
 from deployments.wire.names import node_queue
@@ -45,6 +46,8 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timers: list[Any] = []
         self._unserved: dict[str, str] = {}
         """Nodes that can't be served, and why, as it was said."""
+        self._room = Room(self._config.state, self._config.root)
+        self._lack = ""
 
     def start(self, consumer: Any) -> None:
         self._look(consumer)
@@ -82,14 +85,14 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _beat(self, consumer: Any, nodes: frozenset[str]) -> None:
         places = consumer.pool.num_processes
+        lack = self._look_for_room()
         held = Counter(request.delivery_info["routing_key"] for request in list(state.reserved_requests))
         beats = {}
         for node in nodes:
             others = held.total() - held[node_queue(node)]
             try:
-                beats[node] = sealed_heartbeat(
-                    NodeMemory(self._config.state, node), self._config.keys, node, places, max(0, places - others)
-                )
+                memory = NodeMemory(self._config.state, node)
+                beats[node] = sealed_heartbeat(memory, self._config.keys, node, places, max(0, places - others), lack)
             except (FuelwebError, OSError) as error:
                 # This one without a sign of life, and so without work: it counts as offline. The others go on.
                 self._say_once(node, str(error))
@@ -105,8 +108,18 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
             self._unserved[node] = why
             logger.error("Node %s can't be served, and counts as offline until this is mended: %s", node, why)
 
+    def _look_for_room(self) -> str:
+        """What keeps all nodes of this agent from starting anything; told in the log when it comes and goes."""
+        lack = self._room.lack()
+        if lack and not self._lack:
+            logger.warning("Nothing new is started, until there is room: %s.", lack)
+        elif self._lack and not lack:
+            logger.info("There is room again.")
+        self._lack = lack
+        return lack
 
-def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int, free: int) -> bytes:
+
+def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int, free: int, lack: str = "") -> bytes:
     """A node's heartbeat. The outcome goes along only if it is that of the attempt last started."""
     number, sealed = memory.highest(), memory.outcome()
     try:
@@ -115,4 +128,4 @@ def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int,
         outcome = None
     if outcome is not None and outcome.key.number != number:
         outcome = None
-    return keys.seal_heartbeat(Heartbeat(node, number, outcome, places, free))
+    return keys.seal_heartbeat(Heartbeat(node, number, outcome, places, free, lack))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from deployments.core.plan import MASTER_NODE, SYNC_NODE, Plan, TaskRun
@@ -51,6 +52,8 @@ class ChildRun:
     """Nodes on which something was started."""
     send_again: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
     """By run id and attempt: when (seconds since the epoch) it may be sent again if nobody claims it, and the pause after that."""
+    without_room: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    """By run id and attempt: when its node's agent last said that it has no room to start anything."""
     stood_still: dict[tuple[int, int], float] = field(default_factory=dict)
     """By run id and attempt: seconds of its time in which nobody was at work, so that they don't count for its deadline."""
     refusals: Refusals = field(default_factory=Refusals)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from deployments.core.events import Event, NodeOffline, RunEnded, RunLost, RunRecalled, RunStarted
+from deployments.core.wording import listed
 from deployments.services.child import ChildRun, task_run
 from deployments.services.receive import take_report
 from deployments.services.tools import Tools
@@ -17,6 +18,8 @@ from history.recorder import Ledger, RunRow
 
 USUAL_TIMEOUT = {"puppet": 5400.0, "shell": 300.0, "master_shell": 300.0, "upload_file": 60.0, "sync": 300.0, "reboot": 900.0}
 """Seconds, as Astute's defaults (each try of a shell task; the whole job of a puppet task)."""
+MOST_OF_LACK = 200
+"""Characters that are shown of why an agent has no room."""
 LONGEST_PAUSE = 300.0
 """Seconds between two sendings of the same attempt, at the most."""
 USUAL_TRIES = {"shell": 3, "master_shell": 3, "upload_file": 4, "sync": 11}
@@ -29,9 +32,21 @@ class Verdicts:
     events: list[Event] = field(default_factory=list)
     resend: list[RunRow] = field(default_factory=list)
     over: list[AttemptKey] = field(default_factory=list)
+    no_room: dict[str, str] | None = None
+    """By node: why its agent takes nothing that was sent; None where nobody has looked."""
 
     def __bool__(self) -> bool:
         return bool(self.events or self.resend or self.over)
+
+    def standing(self) -> str:
+        """What people should know of nodes that take nothing; empty if there is none."""
+        if not self.no_room:
+            return ""
+        many = len(self.no_room) > 1
+        nodes = f"{'Nodes' if many else 'Node'} {listed(sorted(self.no_room), 3)} {'have' if many else 'has'} no room"
+        node, lack = min(self.no_room.items())
+        where = f"on node {node} {lack}" if many else lack
+        return f"{nodes} to start anything: {where}. What waits for it goes on by itself once there is room."
 
 
 def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
@@ -52,6 +67,7 @@ def judge(child: ChildRun, silent: Mapping[tuple[int, int], bool], tools: Tools,
     `silent` (see `SilentAgents.look`) was read before the reports were drained, so an attempt that ended in between isn't judged.
     """
     verdicts = judge_started(child, silent, tools, ledger, now)
+    verdicts.no_room = {}
     _judge_unclaimed(child, tools, ledger, now, verdicts)
     return verdicts
 
@@ -97,11 +113,23 @@ def _judge_unclaimed(child: ChildRun, tools: Tools, ledger: Ledger, now: datetim
     for row in waiting:
         key = child.key(row)
         beat = beats.get(key.node)
-        age = (now - row.dispatched_at).total_seconds() if row.dispatched_at else 0.0
+        if beat is not None and beat.lack and beat.number < key.number:
+            _wait_for_room(child, row, beat, now, verdicts)
+            continue
+        since = max(filter(None, [row.dispatched_at, child.without_room.get((row.id, row.attempts))]), default=now)
+        age = (now - since).total_seconds()
         if beat is not None and age < patience.claim:
             _look_for(child, row, beat, tools, ledger, verdicts)
         elif beat is None or beat.free > 0:
             _give_up(child, row, key, tools, ledger, verdicts, "its agent is silent" if beat is None else "nobody claimed it")
+
+
+def _wait_for_room(child: ChildRun, row: RunRow, beat: Heartbeat, now: datetime, verdicts: Verdicts) -> None:
+    """The agent has refused it, and says why. Neither time nor pauses count meanwhile: it is sent again as soon as there is room."""
+    child.without_room[row.id, row.attempts] = now
+    child.send_again.pop((row.id, row.attempts), None)
+    assert verdicts.no_room is not None  # noqa: S101 - for the type checker
+    verdicts.no_room[row.node] = "".join(filter(str.isprintable, str(beat.lack)))[:MOST_OF_LACK]
 
 
 def _look_for(child: ChildRun, row: RunRow, beat: Heartbeat, tools: Tools, ledger: Ledger, verdicts: Verdicts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
@@ -21,7 +22,7 @@ from deployments.services.trust import Trust
 from deployments.wire.broker import Entry
 from history import queries as history
 from history.models import Transaction
-from history.recorder import Ledger, RunRow
+from history.recorder import Ledger, RowLocked, RunRow, say
 
 MOST_REPORTS = 5000
 """Reports taken in one commit; if there are more, the next round follows at once."""
@@ -59,6 +60,8 @@ class OwnedTransaction:
         """The time of the log's last event: what is written next is no earlier, whatever a clock says."""
         self._unsendable: list[tuple[RunRow, str]] = []
         """Dispatched runs whose message can't be sent, and why."""
+        self._told = ""
+        """What people were told of this transaction, if anything keeps it from going on."""
         self._unread = False
         """Reports wait behind those that were taken last, perhaps the outcomes of attempts that seem silent."""
 
@@ -176,6 +179,7 @@ class OwnedTransaction:
         self._commit(child, effects, ledger, proof=taken)
         if self._trust.state == "asking" and not self._unread:
             self._trust.vouch(self._parent, child, now)
+        self._tell(verdicts)
         self._send(child, effects, verdicts.resend)
         if taken:
             tools.broker.forget(self.id, [entry.id for entry in entries], verdicts.over)
@@ -325,6 +329,16 @@ class OwnedTransaction:
             child.progress = progress
             ledger.change_transaction(child.id, progress=progress)
             ledger.change_transaction(self.id, progress=(child.others_progress + progress) // child.siblings)
+
+    def _tell(self, verdicts: Verdicts) -> None:
+        """Where people look (pages, `why`, /health): which nodes have no room to start anything, for as long as they have none."""
+        sentence = verdicts.standing()
+        if verdicts.no_room is None or sentence == self._told:
+            return
+        # Who reads it can wait: if the row is locked just now, the next look tries again.
+        with suppress(RowLocked):
+            say(self.id, self.epoch, sentence)
+            self._told = sentence
 
     def _send(self, child: ChildRun, effects: Effects, resend: list[RunRow]) -> None:
         """After the commit: permits first, then messages, so that no message comes before its permit."""

@@ -44,8 +44,8 @@ class Flaky(MemoryBroker):
 class Rig:
     """An agent with its folders, and an owner who permits."""
 
-    def __init__(self, folder: Path) -> None:
-        self.state, self.root = folder / "state", folder / "nodes"
+    def __init__(self, folder: Path, state: Path | None = None) -> None:
+        self.state, self.root = state or folder / "state", folder / "nodes"
         self.broker = Flaky()
         self.broker.vouch(TX, EPOCH)
         self.agent = Agent(AgentConfig("unix:///none", KEYS, self.state, fleet="f", root=self.root), self.broker)

@@ -62,7 +62,7 @@ class TestTheFence:
     def test_never_ends_a_process_that_only_has_the_same_number(self, rig: Rig, left: subprocess.Popen[bytes], change: str) -> None:
         lock = rig.state / "7" / "attempt.lock"
         name = change.split(":")[0]
-        parts = [change if part.strip().startswith(name) else part for part in lock.read_text().strip("{}").split(",")]
+        parts = [change if part.strip().startswith(name) else part for part in lock.read_text().strip("{} ").split(",")]
         lock.write_text("{" + ",".join(parts) + "}")
         assert rig.run(2) == "ready"
         assert left.poll() is None
@@ -110,7 +110,7 @@ node.run(["/bin/bash", "-c", stubborn], timeout=1.0)
         assert processes.start_time(stubborn) is not None
         assert rig.run(2, f"test ! -e /proc/{stubborn} || grep -q ') Z ' /proc/{stubborn}/stat") == "ready"
         assert processes.start_time(stubborn) is None
-        assert [entry.name for entry in (rig.state / "7").glob("attempt.*")] == []
+        assert [entry.name for entry in (rig.state / "7").glob("attempt.*")] == ["attempt.new"]
 
     def test_a_further_try_starts_nothing_beside_one_that_could_not_be_ended(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
@@ -141,19 +141,24 @@ node.run(["/bin/bash", "-c", stubborn], timeout=1.0)
 
     def test_without_its_lock_no_command_starts(self, rig: Rig) -> None:
         rig.run(1)
+        (rig.state / "7" / "attempt.new").unlink()
         (rig.state / "7" / "attempt.new").mkdir()
         assert rig.run(2, "touch $FUELWEB_ROOT/ran") == "error"
         assert rig.reports()[-1].reason.endswith("attempt.new can't be written: Is a directory.")
         assert not (rig.root / "7" / "ran").exists()
 
     def test_a_lock_that_can_t_be_removed_does_not_spoil_the_outcome(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-        def read_only(path: Path, missing_ok: bool = False) -> None:
-            raise OSError(30, "Read-only file system", str(path))
+        def read_only(path: Path, to: Path) -> None:
+            if path.name == "attempt.lock":
+                raise OSError(30, "Read-only file system", str(path))
+            replace(path, to)
+
+        replace = os.replace
 
         key, payload = rig.permit(1, parameters={"cmd": "true", "retries": 0})
         with monkeypatch.context() as patch:
             patch.setattr(Fence, "clear", lambda self: None)
-            patch.setattr(Path, "unlink", read_only)
+            patch.setattr(os, "replace", read_only)
             assert rig.agent.attempt(key, payload)[0].state == "ready"
         assert (rig.state / "7" / "attempt.lock").exists()
         assert rig.run(2) == "ready"
