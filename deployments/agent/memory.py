@@ -73,9 +73,11 @@ class NodeMemory:
             MemoryDamaged: somebody else has written there.
         """
         try:
-            # Nothing: an earlier version made the file first, and then the disk was full. It has started nothing.
-            content = self._number.read_bytes() or b"0"
+            content = self._number.read_bytes()
         except FileNotFoundError:
+            return 0
+        if not content and not _size(self._outcome):
+            # An earlier version made the file first, and then the disk was full: nothing was ever started.
             return 0
         digits = content.strip()
         # `int` would take signs, underscores and foreign digits as well; and what nothing ever counts up to nobody has written here.

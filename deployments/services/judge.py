@@ -18,8 +18,6 @@ from history.recorder import Ledger, RunRow
 
 USUAL_TIMEOUT = {"puppet": 5400.0, "shell": 300.0, "master_shell": 300.0, "upload_file": 60.0, "sync": 300.0, "reboot": 900.0}
 """Seconds, as Astute's defaults (each try of a shell task; the whole job of a puppet task)."""
-MOST_OF_LACK = 200
-"""Characters that are shown of why an agent has no room."""
 LONGEST_PAUSE = 300.0
 """Seconds between two sendings of the same attempt, at the most."""
 USUAL_TRIES = {"shell": 3, "master_shell": 3, "upload_file": 4, "sync": 11}
@@ -129,7 +127,7 @@ def _wait_for_room(child: ChildRun, row: RunRow, beat: Heartbeat, now: datetime,
     child.without_room[row.id, row.attempts] = now
     child.send_again.pop((row.id, row.attempts), None)
     assert verdicts.no_room is not None  # noqa: S101 - for the type checker
-    verdicts.no_room[row.node] = "".join(filter(str.isprintable, str(beat.lack)))[:MOST_OF_LACK]
+    verdicts.no_room[row.node] = beat.lack
 
 
 def _look_for(child: ChildRun, row: RunRow, beat: Heartbeat, tools: Tools, ledger: Ledger, verdicts: Verdicts) -> None:

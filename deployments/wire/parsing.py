@@ -14,6 +14,8 @@ from deployments.wire.messages import AttemptKey, Heartbeat, Report
 
 LONGEST_REASON = 4096
 """Characters of a reason; what is longer is cut, and says so."""
+LONGEST_LACK = 200
+"""Characters of why a node has no room."""
 LARGEST_SUMMARY = 65_536
 """Characters of a summary as JSON; of a larger one only what is small is kept."""
 _KEPT, _SMALL = 8, 4096
@@ -76,6 +78,8 @@ def heartbeat_of(data: object) -> Heartbeat:
         _text(given.get("node"), "Its node"), _whole(given.get("number", 0), "Its number"),
         report_of(outcome) if outcome is not None else None,
         _whole(given.get("places", 1), "Its places"), _whole(given.get("free", 1), "Its free places"),
+        # It is shown in the words of others, so on one line and short.
+        "".join(filter(str.isprintable, _text(given.get("lack", ""), "Its lack")))[:LONGEST_LACK],
     )  # fmt: skip
 
 
