@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from history.states import BARRIER
 
 PLAN_FORMAT = 1
 """Version of the plan's stored form; a reader refuses any other."""
+
+LONGEST_DELAY = 366 * 86_400.0
+"""Seconds between two attempts, at most: longer ones reach beyond what a clock can tell."""
+MOST_ATTEMPTS = 1000
+"""Of one run, where a graph says so."""
+_MOST_KEPT = 2**15 - 1
 
 SYNC_NODE = "null"
 """uid of the sync node, which holds sync points. JSON interfaces show it as `null` where Fuel does."""
@@ -163,7 +169,7 @@ class Plan:
             raise ValueError(f"This plan has format {data['format']}; this version reads format {PLAN_FORMAT}.")
         return cls(
             nodes=tuple(data["nodes"]),
-            runs=tuple(TaskRun(*row) for row in data["runs"]),
+            runs=tuple(_run(row) for row in data["runs"]),
             bundles=tuple(Bundle(tuple(sources), tuple(targets), declared) for sources, targets, declared in data["bundles"]),
             groups=tuple(ToleranceGroup(name, tuple(nodes), tolerance) for name, nodes, tolerance in data["groups"]),
             limits=data["limits"],
@@ -174,6 +180,14 @@ class Plan:
             ),
             warnings=tuple(PlanWarning(*row) for row in data["warnings"]),
         )
+
+
+def _run(row: Sequence[Any]) -> TaskRun:
+    run = TaskRun(*row)
+    if 0 <= run.retry_delay <= LONGEST_DELAY and run.attempts <= _MOST_KEPT:
+        return run
+    # Older versions let any number pass.
+    return replace(run, retry_delay=min(max(0.0, run.retry_delay), LONGEST_DELAY), attempts=min(run.attempts, _MOST_KEPT))
 
 
 def _row(run: TaskRun) -> tuple[Any, ...]:

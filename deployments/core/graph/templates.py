@@ -13,7 +13,7 @@ from deployments.core.errors import InvalidData
 from deployments.core.expressions.evaluator import Evaluator
 from deployments.core.expressions.template import YAQL, Template
 from deployments.core.expressions.view import View
-from deployments.core.plan import ENGINE_TYPES
+from deployments.core.plan import ENGINE_TYPES, LONGEST_DELAY, MOST_ATTEMPTS
 
 GROUP_TYPES = frozenset(("group", "role"))
 TASK_TYPES = frozenset(
@@ -181,8 +181,9 @@ def _retry_of(task: Mapping[str, Any], name: str, kind: str) -> Retry:
         raise InvalidData(f"`retry` of task '{name}' must be like {{attempts: 3, delay: 10}}.", task=name)
     try:
         attempts, delay = int(retry.get("attempts", 1)), float(retry.get("delay", 0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidData(f"`retry` of task '{name}' must hold numbers: attempts and delay (seconds).", task=name) from None
-    if attempts < 1 or not 0 <= delay < float("inf"):
-        raise InvalidData(f"`retry` of task '{name}' needs at least 1 attempt and a delay of 0 or more seconds.", task=name)
+    if not 1 <= attempts <= MOST_ATTEMPTS or not 0 <= delay <= LONGEST_DELAY:
+        bounds = f"1 to {MOST_ATTEMPTS} attempts and a delay of 0 seconds to a year"
+        raise InvalidData(f"`retry` of task '{name}' needs {bounds}.", task=name)
     return Retry(bool(task.get("idempotent", kind in _REPEATABLE)), attempts, delay)

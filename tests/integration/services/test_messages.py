@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from deployments.services import owned
+from deployments.services.explanation import why
 from history.models import Attempt, Snapshot, TaskRun, Transaction
 from tests.integration.services.conftest import World
 from tests.integration.services.test_owner import rounds
@@ -54,3 +56,30 @@ def test_times_that_no_clock_can_bear_hold_nothing(world: World, parameters: dic
         rounds(world)
         world.end(world.claim())
     assert Transaction.objects.get(id=parent.id).status == "ready"
+
+
+@pytest.mark.parametrize("delay", [1e300, 10**400, 10**13])
+def test_a_pause_that_no_clock_can_bear_is_a_long_one(world: World, delay: float) -> None:
+    parent = recorded(world)
+    stored = Snapshot.objects.get(transaction__parent=parent, kind="plan")
+    plan = stored.data()
+    for run in plan["runs"]:
+        run[6:8] = [2, delay]
+    fresh = Snapshot.of(stored.transaction_id, "plan", plan)
+    Snapshot.objects.filter(pk=stored.pk).update(body=fresh.body, sha256=fresh.sha256)
+    rounds(world)
+    world.end(world.claim(), "error", "broken")
+    rounds(world)
+    assert world.status(parent)["first/1"] == "pending"
+    assert "is tried again at 20" in why(parent.id, "first/1")
+    Transaction.objects.filter(id=parent.id).update(owner_until="2000-01-01T00:00:00Z")
+    second = world.another_orchestrator()
+    for _ in range(3):
+        second.round()
+    world.stop()
+    deadline = time.monotonic() + 60
+    while Transaction.objects.get(id=parent.id).status == "running":
+        assert time.monotonic() < deadline
+        second.round()
+        time.sleep(0.02)
+    assert Transaction.objects.get(id=parent.id).status == "stopped"
