@@ -142,7 +142,7 @@ def test_repetition():
         task("c", "web", type="shell", idempotent=True, retry={"attempts": 3, "delay": 10}),
     )
     assert [(run.idempotent, run.attempts, run.retry_delay) for run in made.runs] == [(True, 1, 0), (False, 1, 0), (True, 3, 10)]
-    with pytest.raises(InvalidData, match="at least 1 attempt"):
+    with pytest.raises(InvalidData, match="needs 1 to 1000 attempts"):
         planned(task("a", "web", retry={"attempts": 0}))
 
 
