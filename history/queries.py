@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -177,15 +177,29 @@ def transactions(
     return wanted if deleted else wanted.filter(deleted_at=None)
 
 
-def last_ready(cluster_id: int, nodes: Collection[str]) -> dict[tuple[str, str], int]:
-    """(task, node) → the newest child in which it really ran and ended `ready`. Rehearsals and dry runs don't count."""
+def last_ready(cluster_id: int, nodes: Collection[str], begins: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    """(task, node) → the newest child in which it really ran and ended `ready`. Rehearsals and dry runs don't count.
+
+    `begins` says of a node with which child its past begins.
+    """
     rows = _real_runs(cluster_id).filter(node__in=nodes, status="ready")
     newest = rows.order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
-    return {(task, node): child for task, node, child in newest.values_list("task_name", "node", "newest")}
+    found = newest.values_list("task_name", "node", "newest")
+    return {(task, node): child for task, node, child in found if child >= begins.get(node, 0)}
 
 
-def last_tries(cluster_id: int, nodes: Collection[str]) -> dict[tuple[str, str], TaskRun]:
-    """(task, node) → the newest row in which it was to run there, however that ended.
+def last_installed(nodes: Collection[str], graph_type: str) -> dict[str, int]:
+    """By node: the newest child, of any cluster, in which a graph of this type really began there, however that ended."""
+    runs = TaskRun.objects.filter(
+        node__in=nodes, attempts__gt=0, time_start__isnull=False, transaction__graph_type=graph_type,
+        transaction__rehearsal__isnull=True, transaction__dry_run=False, transaction__noop=False,
+    )  # fmt: skip
+    newest = runs.order_by().values("node").annotate(newest=Max("transaction_id"))
+    return dict(newest.values_list("node", "newest"))
+
+
+def last_tries(cluster_id: int, nodes: Collection[str], begins: Mapping[str, int]) -> dict[tuple[str, str], TaskRun]:
+    """(task, node) → the newest row in which it was to run there, however that ended. `begins` as of `last_ready`.
 
     Rehearsals, dry and no-operation runs don't count, nor do transactions in which nothing was started at all, nor runs that were planned
     to do nothing. Of each row `transaction_id`, `status` and `inputs` are there.
@@ -193,12 +207,13 @@ def last_tries(cluster_id: int, nodes: Collection[str]) -> dict[tuple[str, str],
     rows = _real_runs(cluster_id).filter(node__in=nodes).exclude(inputs="")
     begun = _real_runs(cluster_id).filter(attempts__gt=0).order_by().values("transaction")
     newest = rows.filter(transaction__in=begun).order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
-    wanted = {(task, node): child for task, node, child in newest.values_list("task_name", "node", "newest")}
+    all_of_them = newest.values_list("task_name", "node", "newest")
+    wanted = {(task, node): child for task, node, child in all_of_them if child >= begins.get(node, 0)}
     found = rows.filter(transaction__in=set(wanted.values())).only("task_name", "node", "transaction_id", "status", "inputs")
     return {
         (row.task_name, row.node): row
         for row in found.iterator(chunk_size=2000)
-        if wanted[row.task_name, row.node] == row.transaction_id
+        if wanted.get((row.task_name, row.node)) == row.transaction_id
     }  # fmt: skip
 
 
@@ -260,9 +275,10 @@ def _seconds(cluster_id: int, runs: QuerySet[TaskRun], *, rehearsed: bool, enoug
     return found
 
 
-def has_begun(parent_id: int) -> bool:
-    """Whether any attempt of the request was started."""
-    return Attempt.objects.filter(run__transaction__parent_id=parent_id, time_start__isnull=False).exists()
+def was_end_told(parent_id: int, *, but_of: str) -> bool:
+    """Whether the log of the request tells an end of any node but this one."""
+    ends = Event.objects.filter(transaction=parent_id, subject="node", new__in=("ready", "error", "stopped"))
+    return ends.exclude(node=but_of).exists()
 
 
 def was_deployed(cluster_id: int) -> bool:

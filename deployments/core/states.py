@@ -5,6 +5,9 @@ Transactions, task runs and attempts have theirs in `history.states`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from deployments.core.errors import IllegalTransition
 from history.states import IllegalMove, Table
 from history.states import check as check_move
@@ -43,16 +46,49 @@ NODE = Table("node", "discover", {
     ("discover", "ready"): "no task run of it needed an attempt (all skipped)",
     ("provisioned", "ready"): "no task run of it needed an attempt (all skipped)",
     ("stopped", "ready"): "no task run of it needed an attempt (all skipped)",
+    ("discover", "provisioned"): "no task run of its provisioning needed an attempt (all skipped)",
     ("provisioned", "provisioning"): "it is provisioned anew",
+    ("ready", "provisioning"): "it is provisioned anew",
     ("stopped", "provisioning"): "it is provisioned anew",
     ("error", "provisioning"): "it is provisioned anew",
+    ("discover", "removing"): "a deletion graph claimed its first attempt there",
     ("ready", "removing"): "a deletion graph claimed its first attempt there",
     ("provisioned", "removing"): "a deletion graph claimed its first attempt there",
     ("stopped", "removing"): "a deletion graph claimed its first attempt there",
     ("error", "removing"): "a deletion graph claimed its first attempt there",
     ("removing", "discover"): "it left the cluster, or the environment was reset",
     ("removing", "error"): "it could not be removed",
+    ("removing", "provisioned"): "its removal was stopped, and that is what it was before",
+    ("removing", "ready"): "its removal was stopped, and that is what it was before",
+    ("removing", "stopped"): "its removal was stopped, and that is what it was before",
 })  # fmt: skip
+
+DEPLOYMENT, PROVISION, DELETION = "default", "provision", "deletion"
+"""Types of graphs that mean something for the life of a node. Every other type deploys."""
+DELETED, AS_BEFORE = "deleted", "as before"
+"""Ends that are no states: the node leaves its cluster; it becomes what it was when this graph began there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a node goes through while a graph runs on it: its state meanwhile, and by outcome (`ready`, `error`, `stopped`) afterwards."""
+
+    during: str
+    ends: Mapping[str, str]
+    error_type: str
+
+
+_PASSAGES = {
+    PROVISION: Passage("provisioning", {"ready": "provisioned", "error": "error", "stopped": "discover"}, "provision"),
+    DELETION: Passage("removing", {"ready": DELETED, "error": "error", "stopped": AS_BEFORE}, "deletion"),
+}
+_DEPLOYING = Passage("deploying", {"ready": "ready", "error": "error", "stopped": "stopped"}, "deploy")
+
+
+def passage(graph_type: str) -> Passage:
+    """What a graph of this type does to its nodes, unless its callbacks say something else."""
+    return _PASSAGES.get(graph_type, _DEPLOYING)
+
 
 CLUSTER = Table("cluster", "new", {
     ("new", "deployment"): "something was started",

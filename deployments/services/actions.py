@@ -8,12 +8,13 @@ from typing import Any
 
 from deployments import queries
 from deployments.core.errors import InvalidData
+from deployments.core.states import PROVISION
 from deployments.dispatch import Dispatcher
 from deployments.models import Cluster, Node
 from deployments.models.graph import DEFAULT_TYPE
 from deployments.services import lifecycle
 from deployments.services.clock import Clock
-from deployments.services.due_graphs import PROVISION, Chosen, Due, check_ready, chosen, due, unprovisioned
+from deployments.services.due_graphs import Chosen, Due, check_ready, chosen, due, unprovisioned
 from deployments.services.errors import NotFound
 from deployments.services.lifecycle import DeployOptions
 from deployments.services.nodes import uid_of

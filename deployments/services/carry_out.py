@@ -67,8 +67,10 @@ class Carrier:
         self._ledger.change_transaction(child.id, result=dict(child.found))
         if child.mode == "real":
             change = statuses.NodeEnd(
-                instruction.node, child.cluster_id, instruction.status, instruction.reason, child.callbacks, child.rehearsal is not None
-            )
+                uid=instruction.node, cluster_id=child.cluster_id, graph_type=child.graph_type, outcome=instruction.status,
+                reason=instruction.reason, callbacks=child.callbacks, before=child.found.get("before", {}).get(instruction.node, ""),
+                rehearsed=child.rehearsal is not None,
+            )  # fmt: skip
             self._ledger.also(change.write)
 
     def _drain(self, instruction: Drain) -> None:

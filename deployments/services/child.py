@@ -34,6 +34,7 @@ class ChildRun:
     id: int
     parent_id: int
     cluster_id: int
+    graph_type: str
     plan: Plan
     rows: list[RunRow]
     scheduler: Scheduler
@@ -44,7 +45,8 @@ class ChildRun:
     numbers: dict[str, int]
     """By wire name: the highest dispatch number used so far."""
     found: dict[str, Any] = field(default_factory=dict)
-    """What a rebuilt scheduler has to be told: `drain` (the reason), `offline` and `ended` (nodes)."""
+    """What a rebuilt scheduler has to be told: `drain` (the reason), `offline` and `ended` (nodes); and `before`: what nodes were when the
+    graph began there."""
     by_run_id: dict[int, RunRow] = field(default_factory=dict)
     undone: dict[int, RunRow] = field(default_factory=dict)
     """Runs with a dispatched or started attempt, by position."""
@@ -95,6 +97,17 @@ class ChildRun:
         return sorted({wire_name(row.node, self.cluster_id) for row in self.rows if row.node != SYNC_NODE})
 
     @property
+    def cluster_nodes(self) -> list[str]:
+        """Nodes of the cluster that the graph is for."""
+        return [node for node in self.plan.nodes if node not in (SYNC_NODE, MASTER_NODE)]
+
+    @property
+    def idle_nodes(self) -> list[str]:
+        """Those for which it has no task."""
+        busy = {row.node for row in self.rows}
+        return [node for node in self.cluster_nodes if node not in busy]
+
+    @property
     def has_begun(self) -> bool:
         """Whether anything was ever dispatched."""
         return any(row.attempts for row in self.rows)
@@ -125,7 +138,7 @@ def _load(child: Transaction, plan: Plan, rows: list[RunRow], *, stopping: bool)
         blocked={row.position: row.blocked_by for row in rows if row.blocked_by is not None},
     )  # fmt: skip
     run = ChildRun(
-        id=child.id, parent_id=child.parent_id, cluster_id=child.cluster_id, plan=plan, rows=rows,
+        id=child.id, parent_id=child.parent_id, cluster_id=child.cluster_id, graph_type=child.graph_type, plan=plan, rows=rows,
         scheduler=Scheduler(plan, snapshot if snapshot != Snapshot() else None), mode="noop" if child.noop else "real",
         dry_run=child.dry_run, rehearsal=Rehearsal.from_data(child.rehearsal) if child.rehearsal else None,
         callbacks=child.arguments.get("callbacks", {}), found=dict(child.result),

@@ -8,15 +8,15 @@ from typing import Any
 
 from deployments import queries
 from deployments.core.errors import InvalidData
+from deployments.core.states import DELETION, PROVISION
 from deployments.models import Cluster
 from deployments.models import Sequence as GraphSequence
 from deployments.models.graph import DEFAULT_TYPE
-from deployments.services.facts import status_of
+from deployments.services.facts import has_system, status_of
 from deployments.services.lifecycle import DeployOptions, no_such_tasks
 from deployments.services.nodes import uid_of
 
 DEPLOY_CHANGES = "deploy-changes"
-PROVISION, DELETION = "provision", "deletion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def unprovisioned(cluster: Cluster, *, rehearsed: bool) -> list[str]:
     waiting = []
     for node in cluster.nodes.filter(pending_deletion=False).order_by("id"):
         status = status_of(node, rehearsed=rehearsed)
-        if status == "discover" or status == "error" and (node.pending_addition or node.error_type == "provision"):
+        if status in ("discover", "provisioning") or status == "error" and (node.pending_addition or node.error_type == "provision"):
             waiting.append(node.uid)
     return waiting
 
@@ -100,7 +100,7 @@ def check_ready(cluster: Cluster, uids: Collection[str], *, rehearsed: bool = Fa
     start = "Deployment operation cannot be started. Nodes with uids"
     if leaving := sorted(node.uid for node in nodes if node.pending_deletion):
         raise InvalidData(f"{start} [{', '.join(leaving)}] marked for deletion. Please remove them and restart deployment.")
-    if bare := sorted(node.uid for node in nodes if status_of(node, rehearsed=rehearsed) in ("discover", "provisioning")):
+    if bare := sorted(node.uid for node in nodes if not has_system(node, rehearsed=rehearsed)):
         raise InvalidData(f"{start} [{', '.join(bare)}] are not provisioned yet.")
 
 

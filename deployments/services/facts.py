@@ -12,6 +12,7 @@ from deployments.core.facts import ClusterFacts, NodeFacts, PastFacts, PlanSetti
 from deployments.core.plan import MASTER_NODE, SYNC_NODE
 from deployments.core.planning.roles import assign_tags
 from deployments.core.planning.settings_facts import settings_facts, united
+from deployments.core.states import PROVISION
 from deployments.core.time_limit import Limit, no_limit
 from deployments.models import Cluster, Node
 from deployments.services import stored
@@ -35,6 +36,12 @@ def status_of(node: Node, *, rehearsed: bool = False) -> str:
     return node.status if rehearsed else node.status_before_rehearsal or node.status
 
 
+def has_system(node: Node, *, rehearsed: bool = False) -> bool:
+    """Whether an operating system runs there, so that it can be deployed: its provisioning, if it had any, has ended well."""
+    status = status_of(node, rehearsed=rehearsed)
+    return status in DEPLOYABLE and not (status == "error" and node.error_type == "provision")
+
+
 def selected_nodes(
     cluster: Cluster, only: Collection[str] | None, *, node_filter: str = "", rehearsed: bool = False, limit: Limit = no_limit
 ) -> list[Node]:
@@ -50,7 +57,7 @@ def selected_nodes(
     elif node_filter:
         return _filtered(nodes, node_filter, rehearsed, limit)
     else:
-        chosen = [node for node in nodes if status_of(node, rehearsed=rehearsed) in DEPLOYABLE and not node.pending_deletion]
+        chosen = [node for node in nodes if has_system(node, rehearsed=rehearsed) and not node.pending_deletion]
     if not chosen:
         states = ", ".join(sorted({node.status for node in nodes})) or "no nodes"
         raise InvalidData(
@@ -113,8 +120,8 @@ def _is_fresh(node: Node, rehearsed: bool) -> bool:
 
 
 def _past(cluster: Cluster, uids: Collection[str]) -> dict[str, dict[str, PastFacts]]:
-    """By task and node: what the last successful run saw. Runs of one transaction share its data."""
-    newest = history.last_ready(cluster.id, uids)
+    """By task and node: what the last successful run saw, on the node's present system. Runs of one transaction share its data."""
+    newest = history.last_ready(cluster.id, uids, history.last_installed(uids, PROVISION))
     seen = {child: _past_facts(child) for child in sorted(set(newest.values()))}
     past: dict[str, dict[str, PastFacts]] = {}
     for (task, uid), child in newest.items():

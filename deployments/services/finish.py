@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from deployments.core.plan import MASTER_NODE
+from deployments.core.states import DEPLOYMENT
 from deployments.services import notifications, statuses
 from deployments.services.child import ChildRun
 from history import queries as history
@@ -25,6 +29,8 @@ def end(parent: Transaction, child: ChildRun, status: str, reason: str, ledger: 
     """The child is over; so is the parent, unless another child follows a good end."""
     _move(ledger, Transaction.objects.get(id=child.id), status, reason)
     ledger.change_transaction(child.id, time_end=ledger.at, progress=100)
+    if status == "ready" and child.mode == "real" and not child.dry_run:
+        _end_idle_nodes(child, ledger)
     rest = [other for other in history.unfinished_children(parent.id) if other.id != child.id]
     if status == "ready" and rest:
         ledger.write()
@@ -33,6 +39,20 @@ def end(parent: Transaction, child: ChildRun, status: str, reason: str, ledger: 
         _abort(ledger, other, status)
     _end_parent(ledger, parent, status, reason)
     ledger.write()
+
+
+def _end_idle_nodes(child: ChildRun, ledger: Ledger) -> None:
+    """A node for which the default graph has no task is done with the others; otherwise its cluster would never be complete."""
+    idle = child.idle_nodes if child.graph_type == DEPLOYMENT else []
+    if len(idle) == len(child.cluster_nodes):
+        return
+    for node in idle:
+        ledger.note("node", "ready", node=node, reason="The graph has no task for it.")
+        change = statuses.NodeEnd(
+            uid=node, cluster_id=child.cluster_id, graph_type=child.graph_type, outcome="ready", reason="", callbacks=child.callbacks,
+            rehearsed=child.rehearsal is not None,
+        )  # fmt: skip
+        ledger.also(change.write)
 
 
 def fail_planning(parent: Transaction, child: Transaction, reason: str, ledger: Ledger) -> None:
@@ -79,9 +99,20 @@ def _end_parent(ledger: Ledger, parent: Transaction, status: str, reason: str) -
     _move(ledger, parent, status, reason)
     ledger.change_transaction(parent.id, time_end=ledger.at, progress=100, owner="", owner_until=None)
     if not (parent.dry_run or parent.noop):
-        ledger.also(lambda: statuses.cluster_ended(parent.cluster_id or 0, status, began=history.has_begun(parent.id)))
+        ledger.also(lambda: _end_cluster(parent, status))
     ledger.also(lambda: notifications.ended(parent, status, reason, ledger.at))
     ledger.also(lambda: recorder.close_requests(parent.id, ledger.at, f"Transaction {parent.id} ended {status}."))
+
+
+def _end_cluster(parent: Transaction, status: str) -> None:
+    deployed: list[Any] = []
+    if status == "ready" and parent.rehearsal is None:
+        for child in history.children(parent):
+            said = {**parent.arguments, **child.arguments}
+            if child.graph_type == DEPLOYMENT and not any(said.get(name) for name in ("nodes", "tasks", "subgraphs", "skip")):
+                deployed += said.get("changes", ())
+    told = history.was_end_told(parent.id, but_of=MASTER_NODE)
+    statuses.cluster_ended(parent.cluster_id or 0, status, told=told, deployed=deployed)
 
 
 def _move(ledger: Ledger, transaction: Transaction, status: str, reason: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
 from deployments.core.events import Begin, Event, NodeOffline, StopRequested, Tick
+from deployments.core.plan import MASTER_NODE
 from deployments.dispatch import Order
 from deployments.services import finish, statuses
 from deployments.services.carry_out import Carrier, Effects
@@ -316,12 +317,15 @@ class OwnedTransaction:
         began |= {row.node for row in ledger.changed() if row.attempts and row.time_start} - child.touched
         if not began:
             return
-        first = not child.touched
+        first = not child.touched - {MASTER_NODE}
         child.touched |= began
-        if child.mode == "real":
-            ledger.also(lambda: statuses.nodes_began(began))
-            if first:
-                ledger.also(lambda: statuses.cluster_began(child.cluster_id))
+        if child.mode != "real" or began == {MASTER_NODE}:
+            return
+        child.found["before"] = {**statuses.states_of(began), **child.found.get("before", {})}
+        ledger.change_transaction(child.id, result=dict(child.found))
+        ledger.also(lambda: statuses.nodes_began(began, child.graph_type))
+        if first:
+            ledger.also(lambda: statuses.cluster_began(child.cluster_id))
 
     def _note_progress(self, child: ChildRun, ledger: Ledger) -> None:
         progress = 100 * child.ended // max(1, len(child.rows))

@@ -105,7 +105,8 @@ def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tool
     order = {"order": made.order.text, "warning": made.order.warning}
     switched_off = {name: [off.type, off.why] for name, off in graph.switched_off.items()}
     callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}
-    ledger.change_transaction(child.id, arguments={**child.arguments, "callbacks": callbacks, "switched_off": switched_off, **order})
+    kept = {"callbacks": callbacks, "switched_off": switched_off, "changes": cluster.changes, **order}
+    ledger.change_transaction(child.id, arguments={**child.arguments, **kept})
     recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now)
 
 

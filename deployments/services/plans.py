@@ -15,12 +15,17 @@ from deployments.core.planning.planner import Planned
 from deployments.core.planning.reuse import LastTry, Name, Verdict
 from deployments.core.planning.role_based import role_based
 from deployments.core.planning.subgraphs import leave_out
+from deployments.core.states import DEPLOYMENT, PROVISION
 from deployments.core.time_limit import Limit
+from deployments.core.wording import listed
 from deployments.models import Cluster, Node
 from deployments.queries import MergedGraph
 from deployments.services.facts import NOTHING_RAN, cluster_facts, selected_nodes, status_of
 from deployments.services.run_order import RunOrder, run_order
 from history import queries as history
+
+_NAMED = 5
+"""How many nodes a warning names before it only counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,19 @@ def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, 
     order = run_order(cluster, graph_type, graph.tasks)
     if order.by_roles:
         plan = role_based(plan, graph.tasks)
-    if order.warning:
-        plan = replace(plan, warnings=(PlanWarning(order.warning), *plan.warnings))
+    said = [order.warning, _without_task(plan, nodes) if graph_type == DEPLOYMENT else ""]
+    plan = replace(plan, warnings=(*(PlanWarning(text) for text in said if text), *plan.warnings))
     return Made(plan, graph, order, facts, planned, inputs, tries, verdicts)
+
+
+def _without_task(plan: Plan, nodes: Sequence[Node]) -> str:
+    busy = {run.node for run in plan.runs}
+    idle = [node for node in nodes if node.uid not in busy]
+    if not idle or len(idle) == len(nodes):
+        return ""
+    roles = sorted({role for node in idle for role in (*node.roles, *node.pending_roles)}) or ["none"]
+    names = listed([node.uid for node in idle], _NAMED)
+    return f"The graph has no task for {names} (roles: {', '.join(roles)}): nothing is done there, and the node counts as deployed."
 
 
 def _reasons_to_keep(verdicts: Mapping[int, Verdict]) -> dict[int, str]:
@@ -114,8 +129,8 @@ def _with_who_switched_off(planned: Planned, graph: MergedGraph) -> Planned:
 def last_tries(cluster: Cluster, nodes: Iterable[Node]) -> dict[Name, LastTry]:
     """The last try of each task on each of these nodes and on the orchestrator's own host.
 
-    A node that is merely provisioned has a new operating system: what ran on the one before is gone with it.
+    What ran before a node's last provisioning, begun or ended, is gone with the operating system of then.
     """
     deployed = [node.uid for node in nodes if status_of(node) not in NOTHING_RAN]
-    rows = history.last_tries(cluster.id, [*deployed, MASTER_NODE])
+    rows = history.last_tries(cluster.id, [*deployed, MASTER_NODE], history.last_installed(deployed, PROVISION))
     return {name: LastTry(row.transaction_id, row.status, row.inputs) for name, row in rows.items()}

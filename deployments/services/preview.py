@@ -12,10 +12,10 @@ from deployments.core.errors import InvalidData
 from deployments.core.plan import Plan, TaskRun
 from deployments.core.planning.preview import Earlier, Preview, Situation, preview
 from deployments.core.planning.reuse import Name
+from deployments.core.states import PROVISION
 from deployments.core.time_limit import Limit
 from deployments.models import Cluster
 from deployments.services import plans, stored
-from deployments.services.due_graphs import PROVISION
 from deployments.services.errors import Conflict
 from deployments.services.facts import DEPLOYABLE, status_of
 from deployments.services.lifecycle import DeployOptions, check_options

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import F, QuerySet
 
-from deployments.core.states import CLUSTER, NODE
+from deployments.core.states import AS_BEFORE, CLUSTER, DELETED, NODE, PROVISION, passage
 from deployments.models import Cluster, Node
+from deployments.models.node import ERROR_TYPES, STATUSES
 from history.states import Table
+
+logger = logging.getLogger(__name__)
 
 GIVEN = ("status", "pending_addition", "pending_deletion", "error_type", "error_msg")
 """What a graph may give its nodes when they end."""
-DELETED = "deleted"
-"""The status by which a graph lets a node leave its cluster."""
 CALLBACKS = {"ready": "on_success", "error": "on_error", "stopped": "on_stop"}
 
 
@@ -26,32 +28,58 @@ class NodeEnd:
 
     uid: str
     cluster_id: int
-    status: str
+    graph_type: str
+    outcome: str
+    """`ready`, `error` or `stopped`."""
     reason: str
     callbacks: Mapping[str, Any]
+    before: str = ""
+    """What it was when the graph began there; empty if nothing was started."""
     rehearsed: bool = False
     """It was only practised: the status moves, all else of the node stays as it is."""
 
     def write(self) -> None:
         """Set the status that the graph names for this end, or the usual one where the table of moves has it."""
-        wanted = (self.callbacks.get(CALLBACKS[self.status]) or {}).get("node_attributes", {})
-        given = {name: "" if wanted[name] is None else wanted[name] for name in GIVEN if name in wanted}
-        if self.rehearsed:
-            given = {name: value for name, value in given.items() if name == "status" and value != DELETED}
+        given = self._given()
         # A node that has left the cluster meanwhile (its graph may set it free) is another's now.
         nodes = Node.objects.filter(uid=self.uid, cluster_id=self.cluster_id)
-        if given.get("status") == DELETED:
-            set_free(nodes)
+        usual = passage(self.graph_type).ends[self.outcome]
+        status = given.get("status", usual)
+        if status == DELETED:
+            if self.rehearsed:
+                nodes.filter(status="removing").update(status=self.before or "discover", progress=100)
+            else:
+                set_free(nodes)
             return
-        values: dict[str, Any] = {"status": self.status, "progress": 100, "error_type": "", "error_msg": ""}
-        if self.status == "error":
-            values |= {"error_type": "deploy", "error_msg": self.reason}
+        if status == AS_BEFORE:
+            # Why it was in error before is still told.
+            nodes.filter(status__in=_before(NODE, self.before)).update(status=self.before, progress=100)
+            return
         if "status" not in given:
-            nodes = nodes.filter(status__in=_before(NODE, self.status))
-        values |= given
-        if values["status"] == "ready" and not self.rehearsed:
+            nodes = nodes.filter(status__in=_before(NODE, status))
+        if status == "ready" and not self.rehearsed:
             _give_roles(nodes)
-        nodes.update(**values)
+        nodes.update(**{**self._usual(status), **given, "status": status})
+
+    def _usual(self, status: str) -> dict[str, Any]:
+        values: dict[str, Any] = {"progress": 100, "error_type": "", "error_msg": ""}
+        if status == "error":
+            values |= {"error_type": passage(self.graph_type).error_type, "error_msg": self.reason}
+        elif status == "provisioned" and self.graph_type == PROVISION and not self.rehearsed:
+            values["pending_addition"] = False
+        return values
+
+    def _given(self) -> dict[str, Any]:
+        """What the graph says of this end. What no node can be counts as not said: it must not hold up everything else."""
+        wanted = (self.callbacks.get(CALLBACKS[self.outcome]) or {}).get("node_attributes", {})
+        given = {name: "" if wanted[name] is None else wanted[name] for name in GIVEN if name in wanted}
+        if given.get("status", DELETED) not in (*STATUSES, DELETED):
+            logger.warning("The graph gives node %s the status %r, which no node can have.", self.uid, given.pop("status"))
+        if given.get("error_type", "") not in ("", *ERROR_TYPES):
+            logger.warning("The graph gives node %s the error type %r, which there is not.", self.uid, given.pop("error_type"))
+        if self.rehearsed:
+            given = {name: value for name, value in given.items() if name == "status" and value != DELETED}
+        return given
 
 
 def set_free(nodes: QuerySet[Node]) -> None:
@@ -69,9 +97,15 @@ def _give_roles(nodes: QuerySet[Node]) -> None:
         Node.objects.filter(pk=node.pk).update(roles=roles, pending_roles=[], pending_addition=False)
 
 
-def nodes_began(uids: Collection[str]) -> None:
-    """The first attempt was claimed on these nodes."""
-    Node.objects.filter(uid__in=uids, status__in=_before(NODE, "deploying")).update(status="deploying", progress=0)
+def nodes_began(uids: Collection[str], graph_type: str) -> None:
+    """The first attempt of a graph of this type was claimed on these nodes."""
+    during = passage(graph_type).during
+    Node.objects.filter(uid__in=uids, status__in=_before(NODE, during)).update(status=during, progress=0)
+
+
+def states_of(uids: Collection[str]) -> dict[str, str]:
+    """By uid: what these nodes are now."""
+    return dict(Node.objects.filter(uid__in=uids).values_list("uid", "status"))
 
 
 def cluster_began(cluster_id: int) -> None:
@@ -79,15 +113,18 @@ def cluster_began(cluster_id: int) -> None:
     _move_cluster(cluster_id, "deployment")
 
 
-def cluster_ended(cluster_id: int, outcome: str, *, began: bool) -> None:
+def cluster_ended(cluster_id: int, outcome: str, *, told: bool, deployed: Sequence[Any] = ()) -> None:
     """The cluster's status after a transaction that ended `ready`, `error` or `stopped`.
 
-    Where nothing was started it keeps the status it had, unless there was nothing to do; `operational` means that every node is ready.
+    Args:
+        told: an end was told of a node; where it was of none the cluster keeps the status it had.
+        deployed: the pending changes that are deployed now; later ones stay.
     """
-    if not began and outcome != "ready":
+    if not told:
         return
-    if outcome == "ready":
-        Cluster.objects.filter(id=cluster_id).update(changes=[])
+    if deployed:
+        left = [change for change in Cluster.objects.values_list("changes", flat=True).get(id=cluster_id) if change not in deployed]
+        Cluster.objects.filter(id=cluster_id).update(changes=left)
     complete = outcome == "ready" and not Node.objects.filter(cluster_id=cluster_id).exclude(status="ready").exists()
     cluster_began(cluster_id)
     _move_cluster(cluster_id, "error" if outcome == "error" else "operational" if complete else "partially_deployed")

@@ -42,9 +42,9 @@ def deployed(day: int, runs: Iterable[tuple[str, str, str]], *, dry_run: bool = 
 
 def needed() -> object:
     """All that later deployments and the nodes' pages ask of the past."""
-    tries = queries.last_tries(CLUSTER, NODES)
+    tries = queries.last_tries(CLUSTER, NODES, {})
     return (
-        queries.last_ready(CLUSTER, NODES),
+        queries.last_ready(CLUSTER, NODES, {}),
         {name: (row.transaction_id, row.status) for name, row in tries.items()},
         queries.highest_numbers(NODES),
         {node: queries.biography(node).values_list("id", flat=True).first() for node in NODES},
