@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from deployments.services.fleet_places import fleet_places
 from deployments.services.standing import standing
 
 PATH = "/health"
@@ -26,11 +27,12 @@ def answer_first(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
 def health() -> JsonResponse:
     """200 with `{"database": "ok", "redis": "ok", "transactions": "ok"}`, or 503 with what is wrong in the place of `ok`.
 
-    A transaction that stands is told too, but is no reason to take this web away: it stays 200.
+    A transaction that stands is told too, and how many places of each fleet are taken (`{"default": "97/100"}`), but that is no reason to
+    take this web away: it stays 200.
     """
     state = {"database": _database(), "redis": _redis()}
     well = set(state.values()) == {"ok"}
-    return JsonResponse(state | {"transactions": _transactions()}, status=200 if well else 503)
+    return JsonResponse(state | {"transactions": _transactions(), "fleets": _fleets() if well else {}}, status=200 if well else 503)
 
 
 def _database() -> str:
@@ -47,6 +49,13 @@ def _transactions() -> str:
         return " ".join(standing().values()) or "ok"
     except DatabaseError:
         return "they can't be read now"
+
+
+def _fleets() -> dict[str, str]:
+    try:
+        return {found.fleet: f"{found.taken}/{found.places}" for found in fleet_places()}
+    except DatabaseError:
+        return {}
 
 
 def _redis() -> str:

@@ -13,6 +13,7 @@
 | FUELWEB_HTTPS | the web is reached by HTTPS only: cookies, redirects and HSTS say so | off |
 | FUELWEB_PROXIES | how many proxies of ours stand before the web; they tell address and scheme of who asks | 0 |
 | FUELWEB_TOKEN_HOURS | how long a token is good that was got by logging in | 24 |
+| FUELWEB_FLEET_PLACES | how many tasks a fleet runs at once, where `--places` does not say it | 100 |
 | FUELWEB_PLANNER_MEMORY | megabytes of address space of each planner process; 0 = as much as there is | 2048 |
 | FUELWEB_LEASE, FUELWEB_OWNERSHIP, FUELWEB_CLAIM … | how long is waited for what, in seconds: the fields of `Patience` | 30, 10, 600 … |
 | DEBUG | pages that explain errors | off |
@@ -183,6 +184,7 @@ KNOX_TOKEN_MODEL = "deployments.Token"
 # Its migrations would make a table of its own model, which ours replaces; nobody would ever write to it or empty it.
 MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"TOKEN_TTL": timedelta(hours=environment.number("FUELWEB_TOKEN_HOURS", 24))}
+FUELWEB_FLEET_PLACES = int(environment.number("FUELWEB_FLEET_PLACES", 100, 1))
 FUELWEB_PLANNER_MEMORY = environment.number("FUELWEB_PLANNER_MEMORY", 2048)
 
 LANGUAGE_CODE = "en"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from fuelweb import embedded
@@ -21,16 +22,29 @@ def redis_child(socket: Path, home: Path) -> Child:
     return Child("redis", embedded.redis_command(socket, home / "redis"), REMEMBER)
 
 
-def children(base: Path, home: Path, port: int, env: Mapping[str, str], *, events: bool = False) -> list[Child]:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is done at once; None = as the commands have it."""
+
+    places: int | None = None
+    """Tasks of the fleet."""
+    processes: int | None = None
+    """Plans."""
+
+
+def children(base: Path, home: Path, port: int, env: Mapping[str, str], *, events: bool = False, sizes: Sizes | None = None) -> list[Child]:
     """Web, planner, orchestrator and fleet; with `events` the fleet tells monitors of Celery what it does."""
+    sizes = sizes or Sizes()
+    places = [] if sizes.places is None else ["--places", str(sizes.places)]
+    processes = [] if sizes.processes is None else ["--processes", str(sizes.processes)]
     manage = [sys.executable, str(base / "manage.py")]
     # Its socket for control would collide between two systems side by side.
     web = [sys.executable, "-m", "gunicorn", "fuelweb.wsgi", "--chdir", str(base), "--no-control-socket"]
     web += ["--bind", f"127.0.0.1:{port}", "--threads", "8"]
     return [
-        Child("planner", [*manage, "planner"], DECIDE, env),
+        Child("planner", [*manage, "planner", *processes], DECIDE, env),
         Child("orchestrator", [*manage, "orchestrator"], DECIDE, env),
-        Child("fleet", [*manage, "fleet", "--root", str(home / "nodes"), *(["--events"] if events else [])], EXECUTE, env),
+        Child("fleet", [*manage, "fleet", "--root", str(home / "nodes"), *places, *(["--events"] if events else [])], EXECUTE, env),
         Child("web", web, SHOW, env),
     ]
 

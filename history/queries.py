@@ -281,6 +281,12 @@ def was_end_told(parent_id: int, *, but_of: str) -> bool:
     return ends.exclude(node=but_of).exists()
 
 
+def running_on_nodes() -> list[tuple[str, int, str]]:
+    """Where something runs now: node, cluster id and cluster name."""
+    running = TaskRun.objects.filter(status="running", transaction__status="running", transaction__parent__status="running").order_by()
+    return list(running.values_list("node", "transaction__cluster_id", "transaction__cluster_name"))
+
+
 def was_deployed(cluster_id: int) -> bool:
     """Whether a real run has ever started something in this cluster. Rehearsals and no-operation runs change no node."""
     real = Attempt.objects.filter(run__transaction__rehearsal__isnull=True, run__transaction__noop=False)

@@ -19,6 +19,7 @@ from deployments.admin.summaries import latest_transactions, link, nodes_by_stat
 from deployments.core.errors import InvalidData
 from deployments.models import Cluster, ClusterRole, Graph
 from deployments.services import rights
+from deployments.services.fleet_places import fleet_places
 from deployments.services.run_order import usual_order
 from deployments.services.task_deploy import initial_flag
 from history import queries as history
@@ -84,7 +85,7 @@ class ClusterAdmin(ByRole):
     search_fields = ["name"]
     search_help_text = "Part of a name."
     form = ClusterForm
-    readonly_fields = ["order", "state", "rehearsed_at", "members", "latest"]
+    readonly_fields = ["order", "places", "state", "rehearsed_at", "members", "latest"]
     inlines = [ClusterGraphs, ClusterMembers]
     actions: ClassVar[list[str]] = ["deploy", "plan", "stop"]
     fieldsets = [
@@ -92,7 +93,7 @@ class ClusterAdmin(ByRole):
         ("What it is", {"fields": ["name", "release"]}),
         (
             "How it is deployed",
-            {"fields": ["order", "task_based_deployment", "task_based_always", "max_nodes_per_call", "fleet", "rehearsed_at"]},
+            {"fields": ["order", "task_based_deployment", "task_based_always", "max_nodes_per_call", "fleet", "places", "rehearsed_at"]},
         ),
         ("Facts and settings", {"fields": ["common", "settings"], "classes": ["collapse"]}),
         (
@@ -165,6 +166,11 @@ class ClusterAdmin(ByRole):
     def order(self, cluster: Cluster) -> str:
         """Task by task, or role by role and why."""
         return usual_order(cluster).text if cluster.pk else "by its release, unless you say otherwise"
+
+    @admin.display(description="places of the fleet")
+    def places(self, cluster: Cluster) -> str:
+        """How many are taken, and by whom."""
+        return next((found.text for found in fleet_places() if found.fleet == cluster.fleet), "no such fleet answers: agents of their own?")
 
     @admin.display(description="nodes")
     def members(self, cluster: Cluster) -> SafeString | str:

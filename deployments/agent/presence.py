@@ -92,7 +92,9 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
             others = held.total() - held[node_queue(node)]
             try:
                 memory = NodeMemory(self._config.state, node)
-                beats[node] = sealed_heartbeat(memory, self._config.keys, node, places, max(0, places - others), lack)
+                beats[node] = sealed_heartbeat(
+                    memory, self._config.keys, node, places, max(0, places - others), lack, self._config.fleet or ""
+                )
             except (FuelwebError, OSError) as error:
                 # This one without a sign of life, and so without work: it counts as offline. The others go on.
                 self._say_once(node, str(error))
@@ -119,7 +121,7 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
         return lack
 
 
-def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int, free: int, lack: str = "") -> bytes:
+def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int, free: int, lack: str = "", fleet: str = "") -> bytes:
     """A node's heartbeat. The outcome goes along only if it is that of the attempt last started."""
     number, sealed = memory.highest(), memory.outcome()
     try:
@@ -128,4 +130,4 @@ def sealed_heartbeat(memory: NodeMemory, keys: NodeKeys, node: str, places: int,
         outcome = None
     if outcome is not None and outcome.key.number != number:
         outcome = None
-    return keys.seal_heartbeat(Heartbeat(node, number, outcome, places, free, lack))
+    return keys.seal_heartbeat(Heartbeat(node, number, outcome, places, free, lack, fleet))

@@ -10,10 +10,12 @@ from typing import Any
 
 from deployments.core.proof.failure_report import FailureReport, RunFacts, failure_report
 from deployments.core.wording import span
+from deployments.models import Cluster
 from deployments.services import stored
 from deployments.services.child import load_child
 from deployments.services.clock import SystemClock, moment
 from deployments.services.errors import NotFound
+from deployments.services.fleet_places import place_of
 from deployments.services.standing import standing_of
 from history import queries as history
 from history.models import TaskRun, Transaction
@@ -72,11 +74,19 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
     planned = scheduler.plan.runs[run.position]
     nothing = f"It does nothing: {planned.why}." if planned.why else ""
     if child.status in ("pending", "running"):
-        return " ".join(filter(None, [answer.sentence, nothing, standing_of(child.parent_id)]))
+        sentence = _place(child, run) if answer.kind == "under way" and run.status == "pending" else ""
+        return " ".join(filter(None, [sentence or answer.sentence, nothing, standing_of(child.parent_id)]))
     if answer.kind in ("done", "blocked"):
         return answer.sentence
     because = "it was a dry run" if child.dry_run else child.own_message.rstrip(".") or f"its transaction ended {child.status}"
     return " ".join(filter(None, [f"{name} was not started: {because}.", nothing]))
+
+
+def _place(child: Transaction, run: TaskRun) -> str:
+    """What was sent waits for its agent; of a fleet that is full, for a place."""
+    cluster = Cluster.objects.filter(id=child.cluster_id).first()
+    found = place_of(run.node, cluster) if cluster else None
+    return found.why(f"{run.task_name}/{run.node}") if found and found.is_full else ""
 
 
 def _when(now: datetime) -> Callable[[float], str]:

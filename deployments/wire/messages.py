@@ -70,7 +70,7 @@ class Heartbeat:
     `number` is the highest dispatch number it has started there (0 = none yet); `outcome` is that attempt's outcome, kept until the
     next claim, so that an emptied Redis loses no outcome. `places` counts the attempts the agent can run at once, `free`
     those that other nodes' attempts do not hold. `lack` is why it can start nothing at all now, as a part of a sentence (its disk is full);
-    empty if it can.
+    empty if it can. `fleet` is the name of the fleet that serves the node, empty for an agent of its own.
     """
 
     node: str
@@ -79,3 +79,4 @@ class Heartbeat:
     places: int = 1
     free: int = 1
     lack: str = ""
+    fleet: str = ""

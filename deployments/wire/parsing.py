@@ -80,6 +80,7 @@ def heartbeat_of(data: object) -> Heartbeat:
         _whole(given.get("places", 1), "Its places"), _whole(given.get("free", 1), "Its free places"),
         # It is shown in the words of others, so on one line and short.
         "".join(filter(str.isprintable, _text(given.get("lack", ""), "Its lack")))[:LONGEST_LACK],
+        _text(given.get("fleet", ""), "Its fleet"),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def test_health_is_good_while_database_and_redis_answer(client: Client, redis_url: str) -> None:
     answer = client.get("/health")
-    assert (answer.status_code, answer.json()) == (200, {"database": "ok", "redis": "ok", "transactions": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"database": "ok", "redis": "ok", "transactions": "ok", "fleets": {}})
 
 
 def test_health_is_told_under_any_name_and_without_https(client: Client, redis_url: str, settings: Any) -> None:
@@ -29,7 +29,7 @@ def test_health_is_told_under_any_name_and_without_https(client: Client, redis_u
 def test_health_says_what_does_not_answer(client: Client, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     answer = client.get("/health")
-    assert (answer.status_code, answer.json()) == (503, {"database": "ok", "redis": "does not answer", "transactions": "ok"})
+    assert (answer.status_code, answer.json()) == (503, {"database": "ok", "redis": "does not answer", "transactions": "ok", "fleets": {}})
 
 
 def test_the_first_account_gets_a_generated_password_once(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from deployments.management.agent_worker import add_agent_options, agent_environment, become_agent
@@ -18,11 +19,11 @@ class Command(FuelwebCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--name", default=DEFAULT_FLEET, help=f"the fleet's name (default: {DEFAULT_FLEET})")
-        parser.add_argument("--places", type=int, default=100, help="how many tasks may run at once (default: 100)")
+        parser.add_argument("--places", type=int, help="how many tasks may run at once (default: FUELWEB_FLEET_PLACES, else 100)")
         add_agent_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name, places = str(options["name"]), int(options["places"])
+        name, places = str(options["name"]), settings.FUELWEB_FLEET_PLACES if options["places"] is None else int(options["places"])
         if places < 1:
             raise CommandError(f"A fleet with {places} places could run nothing: give --places a number of at least 1.")
         become_agent(

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -37,14 +37,18 @@ class Command(FuelwebCommand):
     examples = ("server --port 0",)
     requires_system_checks: list[str] = []
     interrupts = 0
+    sizes = system.Sizes()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to answer."""
         parser.add_argument("--port", type=int, default=8000, help="port of the web pages; 0 = any that is free (default: 8000)")
         parser.add_argument("--flower", action="store_true", help="show Flower beside it, on the next port; the fleet sends events")
+        parser.add_argument("--places", type=int, help="how many tasks the fleet runs at once (default: FUELWEB_FLEET_PLACES, else 100)")
+        parser.add_argument("--processes", type=int, help="how many plans are made at once (default: 1)")
 
     def handle(self, *args: Any, port: int, flower: bool, **options: Any) -> None:
         """Run until interrupted."""
+        self.sizes = _sizes(options)
         home.prepare(settings.FUELWEB_HOME)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupt)
@@ -79,7 +83,7 @@ class Command(FuelwebCommand):
         elif not embedded.answers(settings.REDIS_URL):
             raise CommandError("The Redis that REDIS_URL names does not answer: start it, or unset REDIS_URL to use a private one.")
         call_command("prepare", stdout=self.stdout)
-        for child in system.children(settings.BASE_DIR, settings.FUELWEB_HOME, port, env, events=flower_port is not None):
+        for child in system.children(settings.BASE_DIR, settings.FUELWEB_HOME, port, env, events=flower_port is not None, sizes=self.sizes):
             supervisor.start(child)
         self._wait(supervisor, lambda: _web_answers(port), "The web pages do not answer")
         self._wait(supervisor, lambda: not workers.missing(system.WORKERS), "Not all workers came up")
@@ -139,6 +143,14 @@ class Command(FuelwebCommand):
         with suppress(OSError):
             self.stdout.write(line)
             self.stdout.flush()
+
+
+def _sizes(options: Mapping[str, Any]) -> system.Sizes:
+    """Refused here: a child that ends at once would only be started again and again."""
+    for name in ("places", "processes"):
+        if options[name] is not None and options[name] < 1:
+            raise CommandError(f"--{name} must be 1 or more.")
+    return system.Sizes(options["places"], options["processes"])
 
 
 @contextmanager

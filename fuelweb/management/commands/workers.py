@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import socket
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.core.management import CommandError
+from django.db import DatabaseError
 
 from deployments.management.base import FuelwebCommand
+from deployments.services.fleet_places import fleet_places
 from fuelweb import system, workers
 
 
 class Command(FuelwebCommand):
     """A health check."""
 
-    help = "Asks all workers for a sign of life; exits 1 if a needed role does not answer."
+    help = (
+        "Asks all workers for a sign of life; exits 1 if a needed role does not answer. "
+        "Tells how many places of each fleet are taken, and by whom."
+    )
     examples = ("workers --need fleet",)
     requires_system_checks: list[str] = []
 
@@ -31,3 +37,7 @@ class Command(FuelwebCommand):
         if absent := workers.missing(needed, timeout, socket.gethostname() if here else ""):
             raise CommandError(f"No answer from: {', '.join(absent)}. Is it running, and on the same Redis?")
         self.stdout.write(f"{', '.join(needed)}: ok")
+        # Who asks for a sign of life only may have no database.
+        with suppress(DatabaseError):
+            for found in fleet_places():
+                self.stdout.write(found.text)
