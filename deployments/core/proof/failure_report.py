@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployments.core.links import link
 from deployments.core.plan import Plan, node_order
 from deployments.core.scheduling.failures import FaultTolerance
 from deployments.core.wording import counted, listed
@@ -35,6 +36,8 @@ class Blocked:
 
     by_task: Mapping[str, int] = field(default_factory=dict)
     by_node: Mapping[str, int] = field(default_factory=dict)
+    shared: int = 0
+    """How many of them other failures block as well."""
 
     @property
     def total(self) -> int:
@@ -43,7 +46,7 @@ class Blocked:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; most frequent first."""
-        return {"total": self.total, "by_task": dict(self.by_task), "by_node": dict(self.by_node)}
+        return {"total": self.total, "shared": self.shared, "by_task": dict(self.by_task), "by_node": dict(self.by_node)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class FailureReport:
 
 
 def failure_report(plan: Plan, runs: Sequence[RunFacts], offline: Collection[str] = ()) -> FailureReport:
-    """Trace every run that could not start back to the failed run or the offline node that is its root.
+    """Trace every run that could not start back to all failed runs and offline nodes without which it could have.
 
     Args:
         runs: by index in the plan.
@@ -129,11 +132,15 @@ def failure_report(plan: Plan, runs: Sequence[RunFacts], offline: Collection[str
 
 
 def consequence(blocked: Blocked, cause: str) -> str:
-    """`37 task runs blocked by keystone on node 2: nova (12), neutron (5) …; on nodes 3 (20), 4 (17).`"""
+    """`37 task runs blocked by keystone on node 2: nova (12), neutron (5) …; on nodes 3 (20), 4 (17). 5 of them by other failures too.`"""
     if not blocked.total:
         return f"Nothing else is blocked by {cause}."
     nodes = "on node" if len(blocked.by_node) == 1 else "on nodes"
-    return f"{counted(blocked.total, 'task run')} blocked by {cause}: {_counts(blocked.by_task)}; {nodes} {_counts(blocked.by_node)}."
+    told = f"{counted(blocked.total, 'task run')} blocked by {cause}: {_counts(blocked.by_task)}; {nodes} {_counts(blocked.by_node)}."
+    if not blocked.shared:
+        return told
+    which = "All" if blocked.shared == blocked.total else str(blocked.shared)
+    return f"{told} {'It is' if blocked.total == 1 else f'{which} of them {_are(blocked.shared)}'} blocked by other failures too."
 
 
 def _root(plan: Plan, runs: Sequence[RunFacts], index: int, blocked: Blocked) -> RootFailure:
@@ -143,22 +150,68 @@ def _root(plan: Plan, runs: Sequence[RunFacts], index: int, blocked: Blocked) ->
 
 
 def _blocked(plan: Plan, runs: Sequence[RunFacts], offline: frozenset[str]) -> dict[int | str, Blocked]:
-    """By root: the index of a failed run, or the uid of an offline node."""
-    found: dict[int | str, list[int]] = {}
-    for index, run in enumerate(runs):
-        if run.status != "pending":
-            continue
-        if run.blocked_by is not None:
-            root = run.blocked_by
-            found.setdefault(root if runs[root].status == "error" else plan.runs[root].node, []).append(index)
-        elif plan.runs[index].node in offline:
-            found.setdefault(plan.runs[index].node, []).append(index)
-    return {root: _counted(plan, members) for root, members in found.items()}
+    """By root: the index of a failed run, or the uid of an offline node.
+
+    What stands before a run can be many; the roots of each are a set of bits, so every link is walked once.
+    """
+    roots: list[int | str] = [*(index for index, run in enumerate(runs) if run.status == "error"), *sorted(offline, key=node_order)]
+    bits = {root: 1 << place for place, root in enumerate(roots)}
+    of_node: dict[str, int] = {node: bits[node] for node in offline}
+    for root in roots:
+        if isinstance(root, int):
+            of_node[plan.runs[root].node] = of_node.get(plan.runs[root].node, 0) | bits[root]
+    alike: dict[int, list[int]] = {}
+    for index, found in enumerate(_roots(plan, runs, bits, of_node)):
+        if found:
+            alike.setdefault(found, []).append(index)
+    members: dict[int | str, list[int]] = {}
+    shared: Counter[int | str] = Counter()
+    for found, indexes in alike.items():
+        own = [roots[place] for place in range(found.bit_length()) if found >> place & 1]
+        for root in own:
+            members.setdefault(root, []).extend(indexes)
+            shared[root] += len(indexes) if len(own) > 1 else 0
+    return {root: _counted(plan, sorted(indexes), shared[root]) for root, indexes in members.items()}
 
 
-def _counted(plan: Plan, members: Sequence[int]) -> Blocked:
+def _roots(plan: Plan, runs: Sequence[RunFacts], bits: Mapping[int | str, int], of_node: Mapping[str, int]) -> list[int]:
+    """By run that is recorded as blocked: the bits of its roots; 0 for all others."""
+    links = link(plan)
+    found = [0] * len(links.successors)
+    waiting = list(links.predecessor_counts)
+    due = [vertex for vertex, count in enumerate(waiting) if not count]
+    while due:
+        vertex = due.pop()
+        passed = found[vertex]
+        if not links.is_join(vertex):
+            run, node = runs[vertex], plan.runs[vertex].node
+            if run.status == "error":
+                passed = bits[vertex]
+            elif run.status == "pending" and (run.blocked_by is not None or node in of_node):
+                passed = found[vertex] = passed | of_node.get(node, 0) or _recorded(plan, run, bits)
+            else:
+                passed = found[vertex] = 0
+        for after in links.successors[vertex]:
+            found[after] |= passed
+            waiting[after] -= 1
+            if not waiting[after]:
+                due.append(after)
+    return [0 if run.status == "error" else roots for run, roots in zip(runs, found, strict=False)]
+
+
+def _recorded(plan: Plan, run: RunFacts, bits: Mapping[int | str, int]) -> int:
+    """What the record says where the links tell nothing."""
+    root = run.blocked_by
+    return 0 if root is None else bits.get(root) or bits.get(plan.runs[root].node, 0)
+
+
+def _counted(plan: Plan, members: Sequence[int], shared: int) -> Blocked:
     tasks, nodes = Counter(plan.runs[index].task for index in members), Counter(plan.runs[index].node for index in members)
-    return Blocked(dict(tasks.most_common()), dict(nodes.most_common()))
+    return Blocked(dict(tasks.most_common()), dict(nodes.most_common()), shared)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

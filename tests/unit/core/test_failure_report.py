@@ -49,10 +49,41 @@ def test_the_last_lines_of_the_output_are_kept() -> None:
     assert failure.consequence == "Nothing else is blocked by a on node 1."
 
 
-def test_two_failures_share_nothing() -> None:
+def test_what_several_failures_block_is_told_of_each_of_them() -> None:
     plan = plan_of("a/1 b/1 a/2 b/2 c/3", "a/1 a/2 > c/3", groups=BOTH)
     report = failure_report(plan, played(plan, fail="a/1 a/2"))
-    assert [(failure.node, dict(failure.blocked.by_task)) for failure in report.failures] == [("1", {"b": 1, "c": 1}), ("2", {"b": 1})]
+    assert [failure.blocked for failure in report.failures] == [
+        Blocked({"b": 1, "c": 1}, {"1": 1, "3": 1}, shared=1), Blocked({"b": 1, "c": 1}, {"2": 1, "3": 1}, shared=1),
+    ]  # fmt: skip
+    assert report.failures[1].consequence.endswith("on nodes 2 (1) and 3 (1). 1 of them is blocked by other failures too.")
+
+
+def test_whoever_mends_one_of_two_learns_that_the_other_blocks_the_same() -> None:
+    plan = plan_of("two/1 two/2 two/3 three/1 three/2 three/3", "two/1 two/2 two/3 > three/1 three/2 three/3", groups=BOTH)
+    report = failure_report(plan, played(plan, fail="two/1 two/3"))
+    assert [failure.consequence for failure in report.failures] == [
+        f"3 task runs blocked by two on node {node}: three (3); on nodes 1 (1), 2 (1) and 3 (1). "
+        "All of them are blocked by other failures too."
+        for node in "13"
+    ]
+
+
+def test_roots_are_found_through_what_is_blocked_and_through_joins() -> None:
+    many = [str(node) for node in range(1, 12)]
+    first, second, third = (" ".join(f"{task}/{node}" for node in many) for task in "abc")
+    plan = plan_of(
+        f"{first} {second} {third} z/99", f"{first} > {second}", f"{second} > {third}", "z/99 > c/1", groups=tolerant(" ".join(many))
+    )
+    report = failure_report(plan, played(plan, fail="a/3 z/99"))
+    a, z = report.failures
+    assert (a.blocked.by_task, a.blocked.shared) == ({"b": 11, "c": 11}, 1)
+    assert (z.blocked.by_node, z.blocked.shared) == ({"1": 1}, 1)
+
+
+def test_a_sync_point_passes_no_failure_on() -> None:
+    plan = plan_of("a/1 st/null b/2", "a/1 > st/null", "st/null > b/2", types={"st/null": "stage"}, groups=BOTH)
+    (failure,) = failure_report(plan, played(plan, fail="a/1")).failures
+    assert not failure.blocked.total
 
 
 def test_an_offline_node_is_a_cause_of_its_own() -> None:
