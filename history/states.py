@@ -85,7 +85,7 @@ TRANSACTION = Table("transaction", "pending", {
     ("pending", "running"): "its first graph is planned and begins",
     ("pending", "error"): "no plan could be made, or an earlier graph of the same request failed",
     ("pending", "stopped"): "it was stopped before it began",
-    ("running", "ready"): "everything ended well, or fault tolerance bears what failed",
-    ("running", "error"): "a critical node failed, or more nodes than fault tolerance bears",
+    ("running", "ready"): "everything ended well, or fault tolerance bears what failed and what that left undone",
+    ("running", "error"): "a critical node failed or was left blocked, more nodes than fault tolerance bears, or all",
     ("running", "stopped"): "a person asked for a stop, and what ran has ended",
 })  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployments.core.graph.templates import SKIPPED
 from deployments.core.plan import MASTER_NODE
 from deployments.core.states import DEPLOYMENT
 from deployments.services import notifications, statuses
@@ -27,6 +28,7 @@ def start(parent: Transaction, child: Transaction, ledger: Ledger) -> None:
 
 def end(parent: Transaction, child: ChildRun, status: str, reason: str, ledger: Ledger) -> None:
     """The child is over; so is the parent, unless another child follows a good end."""
+    _pass_over(child, ledger)
     _move(ledger, Transaction.objects.get(id=child.id), status, reason)
     ledger.change_transaction(child.id, time_end=ledger.at, progress=100)
     if status == "ready" and child.mode == "real" and not child.dry_run:
@@ -53,6 +55,14 @@ def _end_idle_nodes(child: ChildRun, ledger: Ledger) -> None:
             rehearsed=child.rehearsal is not None,
         )  # fmt: skip
         ledger.also(change.write)
+
+
+def _pass_over(child: ChildRun, ledger: Ledger) -> None:
+    """A run that was to do nothing anyhow is not kept from anything by a failure: it is skipped, for the reason that the plan has."""
+    for position in child.scheduler.blocked:
+        planned, row = child.plan.runs[position], child.rows[position]
+        if planned.type == SKIPPED and row.status == "pending":
+            ledger.finish_run(row, "skipped", reason=planned.why or "it was to do nothing")
 
 
 def fail_planning(parent: Transaction, child: Transaction, reason: str, ledger: Ledger) -> None:

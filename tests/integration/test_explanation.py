@@ -39,8 +39,8 @@ def test_the_table_names_root_output_and_consequence() -> None:
     run = failed()
     assert said("failures", run.parent.id) == said("failures", run.child.id)
     assert said("failures", run.parent.id).splitlines() == [
-        f"Transaction {run.child.id}: deployment default of c, ready",
-        "Within fault tolerance: keystone/2 failed (exit code 1).",
+        f"Transaction {run.child.id}: deployment default of c, error",
+        "No node came through: keystone/2 failed (exit code 1).",
         "keystone on node 2 failed: exit code 1",
         "    keystone/2 says",
         "    exit code 1",
@@ -51,10 +51,10 @@ def test_the_table_names_root_output_and_consequence() -> None:
 def test_json_holds_the_same() -> None:
     run = failed()
     (told,) = json.loads(said("failures", run.parent.id, "--format", "json"))
-    assert (told["transaction"], told["status"], told["offline"], told["exceeded"]) == (run.child.id, "ready", [], "")
+    assert (told["transaction"], told["status"], told["offline"], told["exceeded"]) == (run.child.id, "error", [], "")
     (failure,) = told["failures"]
     assert (failure["task"], failure["node"], failure["attempts"]) == ("keystone", "2", 1)
-    assert failure["blocked"] == {"total": 2, "by_task": {"nova": 2}, "by_node": {"1": 1, "2": 1}}
+    assert failure["blocked"] == {"total": 2, "shared": 0, "by_task": {"nova": 2}, "by_node": {"1": 1, "2": 1}}
 
 
 def test_an_offline_node_is_named() -> None:

@@ -14,7 +14,8 @@ from deployments.core.simulation.simulate import SimulationResult
 WORDS = {"ready": "successful", "error": "failed", "skipped": "skipped", "pending": "skipped"}
 """Our stored states → Astute's. A run that a stop or an exceeded tolerance kept from starting is `skipped`."""
 
-SUCCESS = {"ready": True, "error": False, "stopped": None}
+SUCCESS = {"stopped": None, "error": False}
+"""Astute calls whatever was not broken off a success, whichever nodes were left undone."""
 
 
 def case_report(result: SimulationResult, durations: Durations, node_words: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def case_report(result: SimulationResult, durations: Durations, node_words: Mapp
     runs = result.plan.runs
     nodes = _nodes(result, node_words or {})
     return {
-        "success": SUCCESS[result.finish.status],
+        "success": SUCCESS[result.finish.status] if result.drained else True,
         "tasks": {run.name: "dep_failed" if index in result.blocked else WORDS[result.status[index]] for index, run in enumerate(runs)},
         "nodes": nodes,
         "failed_nodes": [uid for uid, word in nodes.items() if word == "failed"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from deployments.core.graph.templates import SKIPPED
 from deployments.core.links import Links, link
 from deployments.core.plan import ENGINE_TYPES, SYNC_NODE, Plan
 from deployments.core.scheduling.failures import FaultTolerance
@@ -156,6 +157,11 @@ class Place:
     def status(self) -> str:
         """Its state now."""
         return self.replay.status[self.index]
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether it was to do nothing and a failure stands before it: it is skipped at the end, and nothing comes of that."""
+        return self.replay.plan.runs[self.index].type == SKIPPED and self.index in self.replay.stuck
 
     @property
     def is_engine(self) -> bool:

@@ -177,7 +177,7 @@ class Verifier:
         old = place.status
         self._check_move(event, place, TASK_RUN, old, place.name)
         self._check_end(event, place, old)
-        if old == "pending" and event.new == "skipped" and place.is_engine:
+        if old == "pending" and event.new == "skipped" and place.is_engine and not place.passed_over:
             self._check_order(event, place, "ended")
             self._check_nothing_stops(event, place, "ended")
         if old == "error":

@@ -31,7 +31,7 @@ def _node_end(scheduler: Scheduler, node: int) -> EndNode:
         return EndNode(name, "error", f"{nodes.failed[node]}.")
     if nodes.left[node]:
         return EndNode(name, "stopped" if touched else "untouched", scheduler.drain_reason)
-    first = next((run for run in nodes.runs[node] if run in blocked), None)
+    first = next((run for run in nodes.runs[node] if run in blocked and not scheduler.places.engine[run]), None)
     if first is not None:
         return EndNode(name, "error" if touched else "untouched", f"Blocked: {scheduler.cause(first)}.")
     return EndNode(name, "ready" if nodes.runs[node] else "untouched")
@@ -43,5 +43,20 @@ def finish(scheduler: Scheduler) -> Finish | None:
         return None
     if scheduler.draining:
         return Finish("stopped" if scheduler.draining == "stop" else "error", scheduler.drain_reason)
+    if not scheduler.nodes.failed:
+        return Finish("ready")
     failed = "; ".join(scheduler.nodes.failed.values())
-    return Finish("ready", f"Within fault tolerance: {failed}." if failed else "")
+    left = _left_blocked(scheduler)
+    if reason := scheduler.tolerance.excess(left):
+        return Finish("error", f"{reason} The cause: {failed}.")
+    at_work = {scheduler.places.node_of[run] for run in range(len(scheduler.plan.runs)) if not scheduler.places.engine[run]}
+    if at_work and all(node in scheduler.nodes.failed or scheduler.nodes.names[node] in left for node in at_work):
+        return Finish("error", f"No node came through: {failed}.")
+    return Finish("ready", f"Within fault tolerance: {failed}.")
+
+
+def _left_blocked(scheduler: Scheduler) -> list[str]:
+    """Nodes without a failure of their own that others' failures left undone: too many of them are no success."""
+    node_of, engine = scheduler.places.node_of, scheduler.places.engine
+    nodes = {node_of[run] for run in scheduler.blocked if not engine[run]} - scheduler.nodes.failed.keys()
+    return [name for node in sorted(nodes) if (name := scheduler.nodes.names[node]) != SYNC_NODE]

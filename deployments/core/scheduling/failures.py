@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from deployments.core.plan import SYNC_NODE, Plan, node_order
 from deployments.core.wording import listed
 
@@ -12,8 +14,9 @@ NAMED_NODES = 10
 class FaultTolerance:
     """Counts failed nodes in their groups.
 
-    Only a node with a failure of its own counts, once in every group it is in; one that is merely blocked does not. Nodes in no group,
-    `master` too, are critical: none of them may fail. So are the nodes of a group with tolerance 0. The sync node never counts.
+    While anything runs only a node with a failure of its own counts, once in every group it is in; at the end one that was left blocked
+    does too. Nodes in no group, `master` too, are critical: none of them may fail. So are the nodes of a group with tolerance 0. The sync
+    node never counts.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -45,18 +48,33 @@ class FaultTolerance:
         groups = self._groups_of.get(node)
         return groups is None or any(self._groups[group][2] <= 0 for group in groups)
 
-    def excess(self) -> str:
-        """Which group bears no more, with its failed nodes, as a sentence; empty while all is within tolerance."""
+    def excess(self, blocked: Collection[str] = ()) -> str:
+        """Which group bears no more, with its failed nodes, as a sentence; empty while all is within tolerance.
+
+        Args:
+            blocked: nodes that count though nothing failed there: what failed elsewhere left them undone.
+        """
         if not self._counted:
             return ""
         reasons = []
-        for (name, size, tolerance), failed in zip(self._groups, self._failed, strict=True):
-            if len(failed) > max(tolerance, 0):
+        for index, ((name, size, tolerance), failed) in enumerate(zip(self._groups, self._failed, strict=True)):
+            left = [node for node in blocked if index in self._groups_of.get(node, ())]
+            if len(failed) + len(left) > max(tolerance, 0):
                 borne = f"{tolerance} may fail" if tolerance > 0 else "none may fail"
-                reasons.append(f"group {name}: {_nodes(failed)} of {size} failed, {borne}")
-        if self._failed_alone:
-            reasons.append(f"{_nodes(self._failed_alone)} failed, and no group allows for that")
+                reasons.append(f"group {name}: {_undone(failed, left, f' of {size}')}, {borne}")
+        left = [node for node in blocked if node not in self._groups_of]
+        if self._failed_alone or left:
+            reasons.append(f"{_undone(self._failed_alone, left)}, and no group allows for that")
         return f"Fault tolerance exceeded: {'; '.join(reasons)}." if reasons else ""
+
+
+def _undone(failed: list[str], blocked: list[str], of: str = "") -> str:
+    """`node 1 of 3 failed and nodes 2 and 3 are blocked by that`."""
+    parts = [f"{_nodes(failed)}{of} failed"] if failed else []
+    if blocked:
+        are = "is" if len(blocked) == 1 else "are"
+        parts.append(f"{_nodes(blocked)} {are} blocked by that" if failed else f"{_nodes(blocked)}{of} {are} blocked")
+    return " and ".join(parts)
 
 
 def _nodes(failed: list[str]) -> str:

@@ -81,7 +81,7 @@ class Scheduler:
         self.held = False
         """Set by an owner that is about to leave: events are taken, but nothing starts."""
         self.finished: Finish | None = None
-        self._tolerance = FaultTolerance(plan)
+        self.tolerance = FaultTolerance(plan)
         self._lost_limit = lost_limit
         self.begun = False
         self._fresh = snapshot is None
@@ -109,7 +109,7 @@ class Scheduler:
             self._handlers[type(event)](event, now)
         for run in self.runs.due(now):
             self._queue(run)
-        if not self.draining and (reason := self._tolerance.excess()):
+        if not self.draining and (reason := self.tolerance.excess()):
             self._drain("tolerance", reason)
         if self.begun:
             if not self.draining and not self.held:
@@ -170,7 +170,7 @@ class Scheduler:
             self._tell_again()
         # All at once: that the failure of one leaves another nothing to do does not make that one present.
         offline = self.not_over(event.offline)
-        critical = [node for node in offline if self._tolerance.is_critical(node)]
+        critical = [node for node in offline if self.tolerance.is_critical(node)]
         for node in offline:
             self._take_offline(self.nodes.number[node])
         if self._fresh and critical and not self.draining:
@@ -297,7 +297,7 @@ class Scheduler:
             name = self.nodes.names[node]
             detail = f" ({reason.rstrip('.')})" if reason else ""
             self.nodes.failed[node] = f"node {name} is offline" if cause is None else f"{self.plan.runs[cause].name} failed{detail}"
-            self._tolerance.count(name)
+            self.tolerance.count(name)
         rest = [run for run in self.nodes.runs[node] if self.dependencies.open[run]]
         for run in rest:
             self._block(run, cause)

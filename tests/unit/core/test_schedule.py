@@ -174,7 +174,59 @@ def test_a_blocked_node_that_had_begun_ends_in_error_and_one_that_had_not_is_unt
     stage.end("b/2")
     out = stage.end("a/1", "error")
     assert [(i.node, i.status) for i in of_kind(out, EndNode)] == [("1", "error"), ("2", "error"), ("3", "untouched")]
-    assert of_kind(out, Finish) == [Finish("ready", "Within fault tolerance: a/1 failed.")]
+    reason = (
+        "Fault tolerance exceeded: group all: node 1 of 3 failed and nodes 2 and 3 are blocked by that, 1 may fail. The cause: a/1 failed."
+    )
+    assert of_kind(out, Finish) == [Finish("error", reason)]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "finish"),
+    [
+        (2, Finish("ready", "Within fault tolerance: two/1 failed.")),
+        (
+            1,
+            Finish(
+                "error",
+                "Fault tolerance exceeded: group all: node 1 of 3 failed and node 2 is blocked by that, 1 may fail. "
+                "The cause: two/1 failed.",
+            ),
+        ),
+    ],
+)
+def test_blocked_nodes_count_at_the_end_and_stop_nothing_before(tolerance, finish):
+    plan = plan_of("two/1 two/2 three/2 four/3 five/3", "two/1 > three/2", "four/3 > five/3", groups=tolerant("1 2 3", tolerance))
+    stage = Stage(plan)
+    stage.begin()
+    stage.end("two/1", "error")
+    stage.end("two/2")
+    assert stage.dispatched(stage.end("four/3")) == ["five/3"], "nothing is stopped for a node that is merely blocked"
+    assert of_kind(stage.end("five/3"), Finish) == [finish]
+
+
+def test_a_critical_node_that_is_blocked_at_the_end_is_too_much():
+    stage = Stage(plan_of("a/1 b/2 c/3", "a/1 > b/2", groups=tolerant("1 3", 1)))
+    stage.begin()
+    stage.end("a/1", "error")
+    reason = "Fault tolerance exceeded: node 2 is blocked, and no group allows for that. The cause: a/1 failed."
+    assert of_kind(stage.end("c/3"), Finish) == [Finish("error", reason)]
+
+
+def test_where_no_node_came_through_nothing_is_ready_however_much_may_fail():
+    stage = Stage(plan_of("a/1 a/2", groups=tolerant("1 2", 3)))
+    stage.begin()
+    stage.end("a/1", "error")
+    out = stage.end("a/2", "error")
+    assert of_kind(out, Finish) == [Finish("error", "No node came through: a/1 failed; a/2 failed.")]
+
+
+def test_a_node_on_which_only_what_does_nothing_is_blocked_came_through():
+    plan = plan_of("a/1 b/2 late/2 c/3", "a/1 > late/2", types={"late/2": "skipped"}, groups=tolerant("1 2 3", 1))
+    stage = Stage(plan)
+    stage.begin()
+    stage.end("a/1", "error")
+    assert EndNode("2", "ready") in stage.end("b/2")
+    assert of_kind(stage.end("c/3"), Finish) == [Finish("ready", "Within fault tolerance: a/1 failed.")]
 
 
 def test_the_sync_node_goes_on_after_failed_and_blocked_predecessors():

@@ -43,10 +43,10 @@ def test_every_transaction_comes_to_an_honest_end(plan, seed):
     assert max(Counter(i.run for i in told if isinstance(i, EndRun)).values(), default=1) == 1
     assert max(Counter(i.run for i in told if isinstance(i, BlockRun)).values(), default=1) == 1
     assert sorted(i.node for i in told if isinstance(i, EndNode)) == sorted(node for node in plan.nodes if node != SYNC_NODE)
-    if ends[0].status == "ready":
+    if ends[0].status == "ready" or not any(isinstance(i, Drain) for i in told):
+        # Without a drain it is an error only by what was left undone at the end.
+        assert ends[0].status in ("ready", "error")
         assert all(status in (*DONE, "error") or run in scheduler.blocked for run, status in enumerate(scheduler.runs.status))
-    else:
-        assert any(isinstance(i, Drain) for i in told)
 
 
 @examples
