@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from deployments.core.plan import node_order
 from deployments.core.proof.failure_report import FailureReport, RunFacts, failure_report
+from deployments.core.scheduling.explain import FirstSign
 from deployments.core.wording import span
 from deployments.models import Cluster
 from deployments.services import stored
-from deployments.services.child import load_child
+from deployments.services.child import ChildRun, load_child, wire_name
 from deployments.services.clock import SystemClock, moment
 from deployments.services.errors import NotFound
-from deployments.services.fleet_places import place_of
+from deployments.services.fleet_places import heard_of, place_of
 from deployments.services.standing import standing_of
+from deployments.services.tools import Patience
 from history import queries as history
 from history.models import TaskRun, Transaction
 
@@ -64,9 +70,11 @@ def why(any_id: int, name: str) -> str:
 
 def _sentence(child: Transaction, run: TaskRun) -> str:
     stopping = Transaction.objects.filter(id=child.parent_id, stop_requested_at__isnull=False).exists()
-    scheduler = load_child(child, stopping=stopping).scheduler
-    scheduler.begun = child.status != "pending"
-    answer = scheduler.why(run.position, _when(SystemClock().now()))
+    loaded, now = load_child(child, stopping=stopping), SystemClock().now()
+    scheduler = loaded.scheduler
+    first_sign = _first_sign(child, loaded, now)
+    scheduler.begun = child.status != "pending" and first_sign is None
+    answer = scheduler.why(run.position, _when(now), first_sign)
     name = f"{run.task_name}/{run.node}"
     if answer.kind == "done" and run.reason:
         named = f"{name} ({run.type})" if run.status == "skipped" else name
@@ -80,6 +88,21 @@ def _sentence(child: Transaction, run: TaskRun) -> str:
         return answer.sentence
     because = "it was a dry run" if child.dry_run else child.own_message.rstrip(".") or f"its transaction ended {child.status}"
     return " ".join(filter(None, [f"{name} was not started: {because}.", nothing]))
+
+
+def _first_sign(child: Transaction, loaded: ChildRun, now: datetime) -> FirstSign | None:
+    """Which agents are to be heard of before anything starts; None if nobody is missing, or it has begun."""
+    if loaded.has_begun or loaded.dry_run or child.recorded_at is None or child.status not in ("pending", "running"):
+        return None
+    names = {wire_name(row.node, loaded.cluster_id): row.node for row in loaded.rows}
+    wanted = loaded.wire_nodes
+    try:
+        heard = heard_of(wanted)
+    except (RedisError, OSError):
+        return None
+    silent = sorted((names[name] for name in wanted if name not in heard), key=node_order)
+    until = child.recorded_at + timedelta(seconds=Patience(**getattr(settings, "FUELWEB_PATIENCE", {})).first_heartbeat)
+    return FirstSign(silent, f"{until:%H:%M:%S} UTC" if until > now else "") if silent else None
 
 
 def _place(child: Transaction, run: TaskRun) -> str:

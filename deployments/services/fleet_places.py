@@ -85,15 +85,21 @@ def _places(fleet: str, beats: Mapping[str, Heartbeat], running: Mapping[str, st
 
 def _beats(fleet: str, names: Iterable[str]) -> dict[str, Heartbeat]:
     """Of the nodes that this fleet really serves."""
-    keys = NodeKeys(str(settings.FUELWEB_WIRE_SECRET))
-    found: dict[str, Heartbeat] = {}
     try:
-        sealed = make_broker().heartbeats(list(names))
+        return {name: beat for name, beat in heard_of(names).items() if beat.fleet == fleet}
     except (RedisError, OSError):
         return {}
-    for name, body in sealed.items():
+
+
+def heard_of(names: Iterable[str]) -> dict[str, Heartbeat]:
+    """By wire name: the heartbeats of agents that are alive and whose seal is good.
+
+    Raises:
+        RedisError, OSError: Redis does not answer.
+    """
+    keys = NodeKeys(str(settings.FUELWEB_WIRE_SECRET))
+    found: dict[str, Heartbeat] = {}
+    for name, body in make_broker().heartbeats(list(names)).items():
         with suppress(Unreadable):
-            beat = keys.open_heartbeat(name, body)
-            if beat.fleet == fleet:
-                found[name] = beat
+            found[name] = keys.open_heartbeat(name, body)
     return found

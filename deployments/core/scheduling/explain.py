@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,8 +17,9 @@ NAMED_PREDECESSORS = 5
 """How many predecessors a sentence names before it only counts."""
 
 Kind = Literal[
-    "done", "under way", "blocked", "stopped", "not begun", "predecessors", "retry", "node busy", "node limit", "task limit", "turn"
-]
+    "done", "under way", "blocked", "stopped", "not begun", "first sign", "predecessors", "retry",
+    "node busy", "node limit", "task limit", "turn",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,27 @@ class Why:
         return self.sentence
 
 
+@dataclass(frozen=True, slots=True)
+class FirstSign:
+    """Before anything starts every node's agent is to be heard of, but not for ever."""
+
+    nodes: Sequence[str]
+    """Those of which nothing was heard yet."""
+    until: str
+    """How long that is waited for, in words (`16:40:17 UTC`); empty: no longer."""
+
+
 def seconds_of_the_clock(due: float) -> str:
     """A time for those who know no other clock than the scheduler's."""
     return f"when {span(due)} have passed"
 
 
-def why(scheduler: Scheduler, run: int, when: Callable[[float], str] = seconds_of_the_clock) -> Why:
+def why(scheduler: Scheduler, run: int, when: Callable[[float], str] = seconds_of_the_clock, first_sign: FirstSign | None = None) -> Why:
     """Why this run does not run now.
 
     Args:
         when: tells a time of the scheduler's clock in words (`at 14:05:10`).
+        first_sign: whom the deployment waits for before it begins.
     """
     name, status = scheduler.plan.runs[run].name, scheduler.runs.status[run]
     if status in ("ready", "error", "skipped"):
@@ -57,7 +69,18 @@ def why(scheduler: Scheduler, run: int, when: Callable[[float], str] = seconds_o
         return Why(run, "blocked", f"{name} can't start any more, because {scheduler.cause(run)}.")
     if scheduler.draining:
         return Why(run, "stopped", f"{name} is not started, because the deployment is stopping: {scheduler.drain_reason}")
+    if first_sign is not None and first_sign.nodes and first_sign.until:
+        return Why(run, "first sign", _first_sign(scheduler.plan.runs[run].node, name, first_sign))
     return _waiting(scheduler, run, name, when)
+
+
+def _first_sign(node: str, name: str, sign: FirstSign) -> str:
+    others = [other for other in sign.nodes if other != node]
+    nodes = listed([node, *others] if node in sign.nodes else others, NAMED_PREDECESSORS)
+    whose = f"the agents of {nodes}" if len(sign.nodes) > 1 else f"{nodes}'s agent"
+    if node in sign.nodes:
+        return f"{name} waits for the first sign of {whose}, until {sign.until}."
+    return f"{name} waits for the deployment to begin, and that for the first sign of {whose}, until {sign.until}."
 
 
 def _waiting(scheduler: Scheduler, run: int, name: str, when: Callable[[float], str]) -> Why:

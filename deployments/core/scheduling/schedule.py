@@ -134,9 +134,11 @@ class Scheduler:
         """Counts of the runs by state."""
         return self.runs.progress(self.places.taken, len(self.blocked))
 
-    def why(self, run: int, when: Callable[[float], str] = explain.seconds_of_the_clock) -> explain.Why:
-        """Why this run does not run now, in one sentence; `when` tells a time of the clock in words."""
-        return explain.why(self, run, when)
+    def why(
+        self, run: int, when: Callable[[float], str] = explain.seconds_of_the_clock, first_sign: explain.FirstSign | None = None
+    ) -> explain.Why:
+        """Why this run does not run now, in one sentence; see `explain.why`."""
+        return explain.why(self, run, when, first_sign)
 
     def snapshot(self) -> Snapshot:
         """The state as a value: a scheduler made from it goes on exactly here."""

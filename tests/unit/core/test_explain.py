@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.core.events import Begin, RunEnded, RunStarted, StopRequested
+from deployments.core.scheduling.explain import FirstSign
 from deployments.core.scheduling.schedule import Scheduler
 from tests.unit.core.scheduling import plan_of, tolerant
 
@@ -70,3 +71,21 @@ def test_many_predecessors_are_counted_and_those_behind_a_join_are_named():
 def test_a_sync_point_waits_only_for_what_has_not_ended_at_all():
     plan = plan_of("a/1 a/2 st/null", "a/1 a/2 > st/null", types={"st/null": "stage"}, groups=tolerant("1 2"))
     assert ask(plan, "st/null", BEGIN, ended("a/1", "error")) == ("predecessors", "st/null waits for a/2 (dispatched).")
+
+
+@pytest.mark.parametrize(
+    ("name", "silent", "sentence"),
+    [
+        ("a/1", ["1"], "a/1 waits for the first sign of 1's agent, until 16:40:17 UTC."),
+        ("a/1", ["2", "1"], "a/1 waits for the first sign of the agents of 1 and 2, until 16:40:17 UTC."),
+        ("c/2", ["1"], "c/2 waits for the deployment to begin, and that for the first sign of 1's agent, until 16:40:17 UTC."),
+    ],
+)
+def test_before_the_start_the_first_sign_of_every_agent_is_waited_for(name: str, silent: list[str], sentence: str) -> None:
+    index = {run.name: number for number, run in enumerate(PLAN.runs)}
+    answer = Scheduler(PLAN).why(index[name], first_sign=FirstSign(silent, "16:40:17 UTC"))
+    assert (answer.kind, str(answer)) == ("first sign", sentence)
+
+
+def test_when_it_is_waited_for_no_longer_that_is_not_said() -> None:
+    assert str(Scheduler(PLAN).why(0, first_sign=FirstSign(["1"], ""))) == "a/1 waits for the deployment to begin."
