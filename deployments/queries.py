@@ -82,13 +82,15 @@ def graph_types(cluster: Cluster) -> list[str]:
     return sorted(set(own.values_list("type", flat=True)))
 
 
-def fleets() -> dict[str, list[str]]:
-    """Which uids each fleet serves: the nodes of its clusters, and each cluster's place on the orchestrator's own host."""
-    serves: dict[str, list[str]] = defaultdict(list)
+def fleets() -> dict[str, dict[str, str]]:
+    """Which uids each fleet serves: the nodes of its clusters, and each cluster's place on the orchestrator's own host; with the cluster's
+    id."""
+    serves: dict[str, dict[str, str]] = defaultdict(dict)
     for fleet, cluster_id in Cluster.objects.order_by("id").values_list("fleet", "id"):
-        serves[fleet].append(f"{MASTER_NODE}-{cluster_id}")
-    for fleet, uid in Node.objects.filter(cluster__isnull=False).order_by("id").values_list("cluster__fleet", "uid"):
-        serves[fleet].append(uid)
+        serves[fleet][f"{MASTER_NODE}-{cluster_id}"] = str(cluster_id)
+    nodes = Node.objects.filter(cluster__isnull=False).order_by("id")
+    for fleet, uid, cluster_id in nodes.values_list("cluster__fleet", "uid", "cluster_id"):
+        serves[fleet][uid] = str(cluster_id)
     return dict(serves)
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
 from typing import Any
 
 from celery import bootsteps
-from celery.worker import state
 from redis.exceptions import RedisError
 
+from deployments.agent import shares
 from deployments.agent.config import AgentConfig
 from deployments.agent.memory import NodeMemory
 from deployments.agent.room import Room
@@ -72,21 +71,24 @@ class Presence(bootsteps.StartStopStep):  # type: ignore[misc]
         except (RedisError, OSError) as error:
             logger.warning("The nodes of fleet %s can't be read: %s", self._config.fleet, error)
             return
-        if wanted is None or wanted == self._nodes:
+        if wanted is None:
             return
-        new = wanted - self._nodes
+        shares.serve(wanted)
+        if wanted.keys() == self._nodes:
+            return
+        new = frozenset(wanted) - self._nodes
         for node in sorted(new):
             consumer.add_task_queue(node_queue(node))
-        for node in sorted(self._nodes - wanted):
+        for node in sorted(self._nodes - wanted.keys()):
             consumer.cancel_task_queue(node_queue(node))
-        self._nodes = wanted
+        self._nodes = frozenset(wanted)
         logger.info("Fleet %s: serving %d nodes.", self._config.fleet, len(wanted))
         self._beat(consumer, new)
 
     def _beat(self, consumer: Any, nodes: frozenset[str]) -> None:
         places = consumer.pool.num_processes
         lack = self._look_for_room()
-        held = Counter(request.delivery_info["routing_key"] for request in list(state.reserved_requests))
+        held = shares.held()
         beats = {}
         for node in nodes:
             others = held.total() - held[node_queue(node)]

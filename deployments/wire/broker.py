@@ -6,7 +6,7 @@ is never the truth (the database is), so losing all of it at any moment loses no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -92,8 +92,8 @@ class Broker(Protocol):
     def heartbeats(self, nodes: Sequence[str]) -> dict[str, bytes]:
         """The sealed heartbeats of those nodes whose agent is alive."""
 
-    def publish_fleet(self, fleet: str, nodes: Iterable[str]) -> None:
-        """Say which nodes a fleet worker is to serve."""
+    def publish_fleet(self, fleet: str, nodes: Mapping[str, str]) -> None:
+        """Say which nodes a fleet worker is to serve, and for which cluster each of them: clusters share the fleet's places."""
 
     def end(self, transaction: int) -> None:
         """Remove every key of a transaction that is over."""
@@ -128,5 +128,5 @@ class Broker(Protocol):
     def beat(self, heartbeats: Mapping[str, bytes], ttl_seconds: float) -> None:
         """Leave a sign of life for each node."""
 
-    def fleet(self, fleet: str) -> frozenset[str] | None:
-        """The nodes a fleet is to serve; None where nobody has said so (a running fleet then changes nothing)."""
+    def fleet(self, fleet: str) -> Mapping[str, str] | None:
+        """The nodes a fleet is to serve, each with its cluster; None where nobody has said so (a running fleet then changes nothing)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployments.wire.broker import Claim, Entry, Recall, Receipt
@@ -22,7 +22,7 @@ class _Store:
     outcomes: dict[int, list[Entry]] = field(default_factory=dict)
     woken: set[int] = field(default_factory=set)
     beats: dict[str, tuple[float, bytes]] = field(default_factory=dict)
-    fleets: dict[str, frozenset[str]] = field(default_factory=dict)
+    fleets: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class MemoryBroker:
@@ -117,9 +117,9 @@ class MemoryBroker:
             found = {node: self._store.beats[node] for node in nodes if node in self._store.beats}
             return {node: body for node, (until, body) in found.items() if until > self.now()}
 
-    def publish_fleet(self, fleet: str, nodes: Iterable[str]) -> None:
+    def publish_fleet(self, fleet: str, nodes: Mapping[str, str]) -> None:
         with self._lock:
-            self._store.fleets[fleet] = frozenset(nodes)
+            self._store.fleets[fleet] = dict(nodes)
 
     def end(self, transaction: int) -> None:
         with self._lock:
@@ -192,7 +192,7 @@ class MemoryBroker:
         with self._lock:
             self._store.beats.update({node: (self.now() + ttl_seconds, body) for node, body in heartbeats.items()})
 
-    def fleet(self, fleet: str) -> frozenset[str] | None:
+    def fleet(self, fleet: str) -> Mapping[str, str] | None:
         return self._store.fleets.get(fleet)
 
     def _append(self, key: AttemptKey, body: bytes) -> None:

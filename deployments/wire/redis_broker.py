@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from redis import Redis
@@ -102,8 +102,8 @@ class RedisBroker:
         values = cast("list[bytes | None]", self._redis.mget([_agent(node) for node in nodes]))
         return {node: value for node, value in zip(nodes, values, strict=True) if value is not None}
 
-    def publish_fleet(self, fleet: str, nodes: Iterable[str]) -> None:
-        self._redis.set(_fleet(fleet), json.dumps(sorted(nodes)))
+    def publish_fleet(self, fleet: str, nodes: Mapping[str, str]) -> None:
+        self._redis.set(_fleet(fleet), json.dumps(dict(nodes), sort_keys=True))
 
     def end(self, transaction: int) -> None:
         self._redis.delete(_owner(transaction), _stop(transaction), _claim(transaction), _outcomes(transaction), _woken(transaction))
@@ -156,9 +156,13 @@ class RedisBroker:
                 pipe.set(_agent(node), body, px=_ms(ttl_seconds))
             pipe.execute()
 
-    def fleet(self, fleet: str) -> frozenset[str] | None:
+    def fleet(self, fleet: str) -> Mapping[str, str] | None:
         value = cast("bytes | None", self._redis.get(_fleet(fleet)))
-        return None if value is None else frozenset(json.loads(value))
+        if value is None:
+            return None
+        nodes = json.loads(value)
+        # An older orchestrator names the nodes only: they are all served for the same.
+        return nodes if isinstance(nodes, dict) else dict.fromkeys(nodes, "")
 
 
 def _wake(owner: str) -> str:

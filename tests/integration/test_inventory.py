@@ -264,7 +264,8 @@ def test_fleets_serve_the_nodes_and_the_masters_of_their_clusters(cluster: Clust
     run("load_cluster", write(tmp_path, {"name": "far", "fleet": "attic", "nodes": [{"uid": 5}]}))
     Node.objects.create(uid="alone")
     far = Cluster.objects.get(name="far")
-    assert queries.fleets() == {"default": [f"master-{cluster.id}", "1", "b"], "attic": [f"master-{far.id}", "5"]}
+    near = dict.fromkeys((f"master-{cluster.id}", "1", "b"), str(cluster.id))
+    assert queries.fleets() == {"default": near, "attic": dict.fromkeys((f"master-{far.id}", "5"), str(far.id))}
 
 
 def test_json_is_read_as_json(cluster: Cluster, tmp_path: Path) -> None:

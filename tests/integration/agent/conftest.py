@@ -152,7 +152,7 @@ class Site:
 
     def fleet(self, *nodes: str, places: int = 20) -> Worker:
         """A fleet that serves these nodes, ready to work."""
-        self.owner.broker.publish_fleet("north", nodes)
+        self.owner.broker.publish_fleet("north", dict.fromkeys(nodes, ""))
         worker = self.manage("fleet", "--name", "north", "--places", str(places))
         wait_for(lambda: self.owner.alive(*nodes))
         return worker

@@ -34,7 +34,7 @@ def test_goes_on_after_its_connections_went_dead(tmp_path: Path, kind: str) -> N
 
 def test_a_node_whose_memory_is_damaged_harms_no_other(site: Site, owner: Owner) -> None:
     (site.folder / "state" / "8" / "number").mkdir(parents=True)
-    owner.broker.publish_fleet("north", ["7", "8"])
+    owner.broker.publish_fleet("north", {"7": "", "8": ""})
     site.manage("fleet", "--name", "north")
     wait_for(lambda: owner.alive("7"), PATIENCE)
     assert owner.broker.heartbeats(["8"]) == {}
@@ -48,7 +48,7 @@ def test_a_node_whose_number_is_none_is_told_once_and_served_when_it_is_mended(s
     folder = site.folder / "state" / "7"
     folder.mkdir(parents=True)
     (folder / "number").write_text("9" * 20)
-    owner.broker.publish_fleet("north", ["7", "8"])
+    owner.broker.publish_fleet("north", {"7": "", "8": ""})
     site.manage("fleet", "--name", "north")
     wait_for(lambda: owner.alive("8"), PATIENCE)
     lost = owner.shell(1, "true", "7")

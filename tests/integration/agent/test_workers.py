@@ -42,13 +42,13 @@ class TestAFleet:
         site.fleet("7")
         running = owner.shell(1, "sleep 2", "7")
         owner.started(running)
-        owner.broker.publish_fleet("north", ["8", "9"])
+        owner.broker.publish_fleet("north", {"8": "", "9": ""})
         assert owner.outcome(owner.shell(1, "true", "9"), 4).state == "ready"
         assert owner.outcome(running).state == "ready", "what ran on a dropped node ended by itself"
         late = owner.shell(2, "true", "7")
         time.sleep(1.5)
         assert owner.waiting("7") == 1
-        owner.broker.publish_fleet("north", ["7"])
+        owner.broker.publish_fleet("north", {"7": ""})
         assert owner.outcome(late, 4).state == "ready"
 
     def test_runs_no_more_than_its_places_and_leaves_the_rest_in_the_queues(self, site: Site, owner: Owner) -> None:
@@ -64,6 +64,17 @@ class TestAFleet:
         for entry in owner.broker.drain(TX):
             spans.setdefault(entry.node, []).append(entry.time)
         assert all(sum(a <= at < b for a, b in spans.values()) <= 2 for at, _ in spans.values())
+
+    def test_a_free_place_goes_to_the_cluster_that_has_the_fewest(self, site: Site, owner: Owner) -> None:
+        many = [str(number) for number in range(1, 7)]
+        site.fleet(*many, "9", places=2)
+        owner.broker.publish_fleet("north", {**dict.fromkeys(many, "1"), "9": "2"})
+        keys = [owner.send(1, node, mode="rehearsal", rehearsal_seconds=2.0) for node in many]
+        wait_for(lambda: sum(owner.broker.claimed(keys)) == 2, 60)
+        keys.append(owner.send(1, "9", mode="rehearsal", rehearsal_seconds=2.0))
+        assert {owner.outcome(key, 60).state for key in keys} == {"ready"}
+        started = [report.key.node for report in owner.reports() if report.kind == "started"]
+        assert "9" in started[2:4], "the other cluster's turn came as soon as a place was free"
 
     def test_a_message_that_comes_twice_runs_once_and_ends_one_chord(self, site: Site, owner: Owner) -> None:
         site.fleet("7")

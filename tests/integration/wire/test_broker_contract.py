@@ -302,7 +302,7 @@ class TestTheEnd:
         ids=["owner", "stop", "report", "claim"],
     )
     def test_what_remains_is_seen_until_it_is_removed(self, broker: Broker, leave: Callable[[Broker], object]) -> None:
-        broker.publish_fleet(str(TX), [])
+        broker.publish_fleet(str(TX), {})
         assert TX not in broker.remains()
         leave(broker)
         assert TX in broker.remains()
@@ -320,10 +320,10 @@ class TestFleetsAndHeartbeats:
 
     def test_a_fleet_nobody_spoke_of_is_not_an_empty_one(self, broker: Broker) -> None:
         assert broker.fleet("unheard-of") is None
-        broker.publish_fleet("north", ["5", "master-1"])
-        assert broker.fleet("north") == {"5", "master-1"}
-        broker.publish_fleet("north", [])
-        assert broker.fleet("north") == frozenset()
+        broker.publish_fleet("north", {"5": "1", "master-1": "1", "6": "2"})
+        assert broker.fleet("north") == {"5": "1", "master-1": "1", "6": "2"}
+        broker.publish_fleet("north", {})
+        assert broker.fleet("north") == {}
 
 
 class TestWakeUps:
