@@ -15,7 +15,7 @@ from deployments.agent.leases import Leases
 from deployments.agent.memory import MemoryDamaged, NodeMemory, Occupied, TooLate
 from deployments.agent.room import NoRoom, Room
 from deployments.agent.steady import steady
-from deployments.connections.base import NodeProblem
+from deployments.connections.base import NodeProblem, Tried
 from deployments.connections.local import Local
 from deployments.core.errors import FuelwebError
 from deployments.executors.base import Outcome
@@ -27,6 +27,8 @@ from deployments.wire.parsing import Unreadable
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_WORTH_TELLING = 1.0
+"""Seconds of a pause between two tries below which nobody looks on."""
 
 
 class Refused(FuelwebError):
@@ -77,13 +79,29 @@ class Agent:
             # No matter of room: the attempt itself meets it again, and tells.
             logger.warning("Node %s: the agent can't prepare its notes: %s", key.node, problem)
 
+    def tell(self, key: AttemptKey, tried: Tried) -> None:
+        """Tell the owner of a try that failed, for those who look on."""
+        summary = {"try": tried.number, "tries": tried.of, "pause": tried.pause}
+        body = self._config.keys.seal_report(Report(key, "trying", "error", tried.reason, summary))
+        try:
+            self._broker.tell(key, body)
+        except (RedisError, OSError) as error:
+            logger.info("Try %s of dispatch %s on node %s can't be told: %s", tried.number, key.number, key.node, error)
+
+    def is_stopped(self, key: AttemptKey) -> bool:
+        """Whether the attempt's transaction is being stopped, as far as the broker knows."""
+        try:
+            return self._broker.stopping(key.transaction)
+        except (RedisError, OSError):
+            return False
+
     def _granted(self, key: AttemptKey, work: Work, memory: NodeMemory, asked: float) -> tuple[Outcome, bool]:
         begun = time.monotonic()
         problem = _begin(key, work, memory)
         if problem is not None:
             return problem, self._report(key, problem, 0.0, memory)
         fence = Fence(memory, key.number, partial(self._leases.stands, key))
-        node = Local(key.node, root=self._config.root, watch=fence, grace=GRACE_SECONDS, told=_told(key, work))
+        node = Local(key.node, root=self._config.root, watch=fence, grace=GRACE_SECONDS, told=_told(key, work), tries=_Tries(self, key))
         self._leases.hold(key, work.lease_seconds, node.halt, asked)
         try:
             outcome = _carry_out(key, work, fence, node)
@@ -124,6 +142,20 @@ class Agent:
         except (TypeError, ValueError) as bug:
             reason = f"It ended {outcome.state}, but its executor's summary can't be sent: {bug}"
             return self._config.keys.seal_report(Report(key, "outcome", "error", reason, {}, duration))
+
+
+class _Tries:
+    """See `Tries`: told to the owner, asked of the broker. Whoever does not answer holds up nothing."""
+
+    def __init__(self, agent: Agent, key: AttemptKey) -> None:
+        self._agent, self._key = agent, key
+
+    def failed(self, tried: Tried) -> None:
+        if tried.pause >= _WORTH_TELLING:
+            self._agent.tell(self._key, tried)
+
+    def stopped(self) -> bool:
+        return self._agent.is_stopped(self._key)
 
 
 def _keep(key: AttemptKey, body: bytes, memory: NodeMemory) -> bool:

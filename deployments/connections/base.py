@@ -33,6 +33,20 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """A try of a task that failed while others are left: the `number`th `of` so many, and seconds before the next."""
+
+    number: int
+    of: int
+    pause: float
+    reason: str
+
+
+Next = Literal["go on", "halted", "stopped"]
+"""Whether the next try may begin: not if a later attempt was allowed on the node, nor if the deployment is being stopped."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessMark:
     """Names a process for ever: a process id alone is given again to others.
 
@@ -42,6 +56,16 @@ class ProcessMark:
     group: int
     start: int
     boot: str
+
+
+class Tries(Protocol):
+    """Those who are to know of tries that fail, and who know of a stop."""
+
+    def failed(self, tried: Tried) -> None:
+        """A try failed, and another is to follow."""
+
+    def stopped(self) -> bool:
+        """Whether no other try may begin."""
 
 
 class Watch(Protocol):
@@ -98,6 +122,9 @@ class Connection(Protocol):
 
     def pause(self, seconds: float) -> bool:
         """Wait; False at once if the attempt is to end."""
+
+    def before_next(self, tried: Tried) -> Next:
+        """Wait for the time of the next try; ends early if there is to be none."""
 
     def halt(self) -> None:
         """End the attempt: what runs is ended (TERM, then KILL), nothing more is started. From any thread."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from deployments.connections import processes
-from deployments.connections.base import Ended, FileSpec, How, NodeProblem, Watch, folder_name
+from deployments.connections.base import Ended, FileSpec, How, Next, NodeProblem, Tried, Tries, Watch, folder_name
 from deployments.connections.disk import flush, make_folders
 from deployments.connections.output import Output
 
@@ -25,6 +25,9 @@ _GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")
 
 _LOOK_SECONDS = 0.5
 """How often the size of a command's output is looked at."""
+
+_STOP_SECONDS = 1.0
+"""How often a pause between two tries is interrupted to see whether the deployment is being stopped."""
 
 _KEPT_VARIABLES = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "http_proxy", "https_proxy", "no_proxy",
@@ -47,8 +50,9 @@ class Local:
         watch: Watch | None = None,
         grace: float = 5.0,
         told: Mapping[str, str] | None = None,
+        tries: Tries | None = None,
     ) -> None:
-        self._node, self._watch, self._grace, self._told = node, watch, grace, told or {}
+        self._node, self._watch, self._grace, self._told, self._tries = node, watch, grace, told or {}, tries
         self._base = Path("/") if root is None else (root / folder_name(node)).absolute()
         self._rooted = root is not None
         self._halted = threading.Event()
@@ -79,6 +83,19 @@ class Local:
 
     def pause(self, seconds: float) -> bool:
         return not self._halted.wait(seconds)
+
+    def before_next(self, tried: Tried) -> Next:
+        until = time.monotonic() + tried.pause
+        if self._tries is not None:
+            self._tries.failed(tried)
+        while True:
+            if self._tries is not None and self._tries.stopped():
+                return "stopped"
+            left = until - time.monotonic()
+            if self._halted.wait(max(0.0, min(_STOP_SECONDS, left))):
+                return "halted"
+            if left <= 0:
+                return "go on"
 
     def halt(self) -> None:
         self._halted.set()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from deployments.connections.base import Connection, NodeProblem
+from deployments.connections.base import Connection, NodeProblem, Tried
 from deployments.core.documents.texts import storable
 from deployments.core.errors import FuelwebError
 from deployments.wire.messages import Work
@@ -69,12 +69,21 @@ def number(parameters: Mapping[str, Any], name: str, default: float) -> float:
 
 
 def try_times(node: Connection, tries: int, interval: float, one: Callable[[], Outcome]) -> Outcome:
-    """The outcome of the first try that isn't an error, or of the last; with a pause of `interval` seconds between two."""
-    for left in range(max(1, tries) - 1, -1, -1):
+    """The outcome of the first try that isn't an error, or of the last; with a pause of `interval` seconds between two.
+
+    A stop lets the try that runs end and begins no other, also if it comes in the pause.
+    """
+    tries = max(1, tries)
+    for number in range(1, tries + 1):
         try:
             outcome = one()
         except NodeProblem as problem:
             outcome = Outcome("error", str(problem))
-        if outcome.state != "error" or not left or not node.pause(interval):
+        if outcome.state != "error" or number == tries:
+            break
+        what = node.before_next(Tried(number, tries, interval, outcome.reason))
+        if what == "stopped":
+            return replace(outcome, reason=f"{outcome.reason} {number} of {tries} tries, stopped.")
+        if what == "halted":
             break
     return outcome

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from deployments.core.events import Event, NodeOffline, RunEnded, RunLost, RunRecalled, RunStarted
+from deployments.core.plan import TaskRun
 from deployments.core.wording import listed
 from deployments.services.child import ChildRun, task_run
 from deployments.services.receive import take_report
@@ -47,16 +48,20 @@ class Verdicts:
         return f"{nodes} to start anything: {where}. What waits for it goes on by itself once there is room."
 
 
+def limit_of_try(run: TaskRun) -> float:
+    """How many seconds one try of the run may take."""
+    return _number(run.parameters.get("timeout"), USUAL_TIMEOUT.get(run.type, 3600.0))
+
+
 def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
     """How long the row's attempt may take in all: its timeout for each of its tries, and some grace."""
     run = task_run(child, row)
     grace += child.stood_still.get((row.id, row.attempts), 0.0)
     if child.rehearsal is not None:
         return child.rehearsal.seconds(run) + grace
-    timeout = _number(run.parameters.get("timeout"), USUAL_TIMEOUT.get(run.type, 3600.0))
     tries = _number(run.parameters.get("retries"), USUAL_TRIES.get(run.type, 1) - 1) + 1
     pause = _number(run.parameters.get("interval"), 2.0)
-    return timeout * tries + pause * tries + grace
+    return limit_of_try(run) * tries + pause * tries + grace
 
 
 def judge(child: ChildRun, silent: Mapping[tuple[int, int], bool], tools: Tools, ledger: Ledger, now: datetime) -> Verdicts:

@@ -53,6 +53,9 @@ def take_report(child: ChildRun, report: Report, at: float, ledger: Ledger, over
             reason = f"{report.state}, of an attempt that was over" + (f": {report.reason}" if report.reason else "")
             ledger.note("attempt", "late", node=report.key.node, reason=reason, row=row)
         return []
+    if report.kind == "trying":
+        ledger.tried(row, {**report.summary, "at": moment(at).isoformat(), "reason": report.reason})
+        return []
     if report.kind == "started":
         if row.attempt_status == "started":
             return []

@@ -118,6 +118,12 @@ class Broker(Protocol):
     def renew(self, leases: Sequence[tuple[AttemptKey, float]]) -> list[bool]:
         """Renew leases (attempt, seconds); False where a later permit stands on the node, so that attempt must be ended at once."""
 
+    def tell(self, key: AttemptKey, body: bytes) -> None:
+        """Append what is sealed of an attempt that goes on: its lease stays, and nobody is woken for it."""
+
+    def stopping(self, transaction: int) -> bool:
+        """Whether the stop flag is set."""
+
     def report(self, key: AttemptKey, body: bytes) -> Receipt:
         """Append the sealed outcome and delete the lease in one step.
 

@@ -180,6 +180,14 @@ class MemoryBroker:
         self._store.leases[key] = self.now() + lease_seconds
         return True
 
+    def tell(self, key: AttemptKey, body: bytes) -> None:
+        with self._lock:
+            self._append(key, body)
+
+    def stopping(self, transaction: int) -> bool:
+        with self._lock:
+            return transaction in self._store.stops
+
     def report(self, key: AttemptKey, body: bytes) -> Receipt:
         with self._lock:
             self._append(key, body)

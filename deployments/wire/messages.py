@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Mode = Literal["real", "noop", "rehearsal"]
-ReportKind = Literal["started", "outcome"]
+ReportKind = Literal["started", "trying", "outcome"]
 ReportState = Literal["started", "ready", "error", "skipped"]
 
 
@@ -49,8 +49,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an agent says of its attempt: that it has started, or what came of it.
+    """What an agent says of its attempt: that it has started, that a try of it failed and another follows, or what came of it.
 
+    Of a failed try `summary` is `{try, tries, pause}`: which of how many it was, and how many seconds pass before the next.
     `duration` is seconds by the agent's monotonic clock (0 for `started`); `reason` is one sentence for people; `summary` is data
     of the task type (exit code, last lines of output …), small enough for a history row.
     """

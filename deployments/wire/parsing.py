@@ -22,7 +22,7 @@ _KEPT, _SMALL = 8, 4096
 _DEEPEST = 20
 _YEAR = 366 * 86_400.0
 _MOST = 2**63 - 1
-_STATES = {"started": ("started",), "outcome": ("ready", "error", "skipped")}
+_STATES = {"started": ("started",), "trying": ("error",), "outcome": ("ready", "error", "skipped")}
 
 
 class Unreadable(FuelwebError):

@@ -31,7 +31,8 @@ class RedisBroker:
         script = self._redis.register_script
         self._vouch, self._vouched = script(scripts.VOUCH), script(scripts.VOUCHED)
         self._permit, self._recall = script(scripts.PERMIT), script(scripts.RECALL)
-        self._claim, self._renew, self._report = script(scripts.CLAIM), script(scripts.RENEW), script(scripts.REPORT)
+        self._claim, self._renew = script(scripts.CLAIM), script(scripts.RENEW)
+        self._tell, self._report = script(scripts.TELL), script(scripts.REPORT)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -143,6 +144,12 @@ class RedisBroker:
         names = [name for key, _ in leases for name in (_permit(key.node), _lease(key))]
         arguments = [argument for key, seconds in leases for argument in (_mark(key), _ms(seconds))]
         return [bool(answer) for answer in cast("list[int]", self._renew(keys=names, args=arguments))]
+
+    def tell(self, key: AttemptKey, body: bytes) -> None:
+        self._tell(keys=[_owner(key.transaction), _outcomes(key.transaction)], args=[key.node, body, _ORPHANED_REPORTS_SECONDS])
+
+    def stopping(self, transaction: int) -> bool:
+        return bool(self._redis.exists(_stop(transaction)))
 
     def report(self, key: AttemptKey, body: bytes) -> Receipt:
         names = [_owner(key.transaction), _outcomes(key.transaction), _lease(key), _woken(key.transaction)]

@@ -129,6 +129,12 @@ return answers
 """
 """KEYS (permit, lease) of each; ARGV (mark, lease in ms) of each. A permit that is no text allows nothing, and holds up no other lease."""
 
+TELL = """
+redis.call('XADD', KEYS[2], '*', 'node', ARGV[1], 'body', ARGV[2])
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
+"""
+"""KEYS owner, outcomes; ARGV node, sealed report, seconds that reports nobody vouches for are kept."""
+
 REPORT = """
 local owner, outcomes, lease, woken = unpack(KEYS)
 local now = redis.call('TIME')

@@ -139,6 +139,11 @@ class Ledger:
         row.time_end = max(row.time_start, row.time_end or moment)
         row.reason, row.blocked_by = reason or row.reason, None
 
+    def tried(self, row: RunRow, summary: dict[str, Any]) -> None:
+        """A try within the newest attempt failed, and another follows: what is known of that stands in the summary until it ends."""
+        self._remember(row)
+        row.summary = summary
+
     def attempt_over(self, row: RunRow, status: str, reason: str) -> None:
         """The newest attempt is `lost`, `recalled` or could not be carried out."""
         self._move_attempt(row, status, time_end=self.at, reason=reason)

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from django.db import transaction as database
 
+from deployments.agent.attempt import Agent
 from deployments.agent.fence import Fence
 from deployments.agent.leases import Leases
 from deployments.agent.memory import NodeMemory
@@ -165,6 +166,7 @@ GUARDS: dict[str, Sequence[Patch]] = {
     "expected-state": [(ledger, "update_where", _move_what_can_be)],
     "tables": [(ledger, "check", lambda table, old, new: None)],
     "log-in-commit": [(Ledger, "write", _log_before_commit)],
+    "tries-after-stop": [(Agent, "is_stopped", lambda self, key: False)],
     "log-time": [(OwnedTransaction, "_ledger", _date_as_the_clock_says)],
     "lock-timeout": [(rows, "LOCK_TIMEOUTS", dict.fromkeys(rows.LOCK_TIMEOUTS, 1e9))],
     "skip-locked": [(ownership, "lock_unless_held", lambda _id: None), (planned, "lock_unless_held", lambda _id: None)],

@@ -19,6 +19,8 @@ OFFLINE_AFTER = 40.0
 LONGEST_WAIT = 75.0
 SLOW_CLOCK = 2.0
 """Seconds for which an agent whose clock is slow may think longer that its lease stands."""
+KNOWS_AFTER = 4.0
+"""Seconds after a stop flag in which an agent, however slow its clock and its calls, sees it while it pauses between two tries."""
 TROUBLED = 10.0
 """Seconds for which trouble before an attempt may still matter to it."""
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 def judge(world: World) -> list[str]:
     """Everything that must not have happened."""
-    looks = (_record, _losses, _stops, _leftovers, _offline, _stalls, _proofs)
+    looks = (_record, _losses, _stops, _tries, _leftovers, _offline, _stalls, _proofs)
     found = [*_journal(world.machines.journal), *world.rows.findings()]
     try:
         found += chain.from_iterable(look(world) for look in looks)
@@ -41,14 +43,16 @@ def judge(world: World) -> list[str]:
 def _journal(journal: list[Entry]) -> Iterator[str]:
     """No overlap on a node, nothing started twice: as the nodes themselves saw it."""
     last: dict[str, Entry] = {}
-    seen: dict[tuple[str, int], Entry] = {}
+    seen: dict[tuple[str, int], list[Entry]] = {}
     for entry in journal:
         before = last.get(entry.node)
         if before is not None and (before.end is None or before.end > entry.start):
             yield f"OVERLAP on node {entry.node}: {entry.task} (#{entry.number}) began while {before.task} (#{before.number}) ran."
-        if (entry.node, entry.number) in seen:
+        tries = seen.setdefault((entry.node, entry.number), [])
+        tries.append(entry)
+        if len(tries) > entry.tries or any(earlier.how != "failed" for earlier in tries[:-1]):
             yield f"TWICE: dispatch {entry.node}#{entry.number} ({entry.task}) was started more than once."
-        last[entry.node] = seen[entry.node, entry.number] = entry
+        last[entry.node] = entry
 
 
 def _record(world: World) -> Iterator[str]:
@@ -157,6 +161,24 @@ def _stops(world: World) -> Iterator[str]:
         flagged = world.redis.stopped.get(key.transaction)
         if flagged is not None and at > flagged:
             yield f"STOP: {key.node}#{key.number} was claimed {at - flagged:.3f} s after the stop flag of {key.transaction}."
+
+
+def _tries(world: World) -> Iterator[str]:
+    """From the stop flag on no other try begins, where its agent could know of it."""
+    if any(world.faults.counts[kind] for kind in ("redis error before", "redis error after")):
+        return
+    begun = {(tried.node, tried.number): tried.run for tried in Attempt.objects.select_related("run", "run__transaction")}
+    agents = {agent.node: agent for agent in world.agents}
+    before: set[tuple[str, int]] = set()
+    for entry in world.machines.journal:
+        name, again = (entry.node, entry.number), (entry.node, entry.number) in before
+        before.add(name)
+        flagged = world.redis.stopped.get(begun[name].transaction.parent_id) if again and name in begun else None
+        if flagged is None or entry.at < flagged + KNOWS_AFTER:
+            continue
+        trouble = (*agents[entry.node].unwell, *world.redis.trouble)
+        if not any(flagged - TROUBLED <= moment <= entry.at for moment in trouble):
+            yield f"STOP: {entry.task} on {entry.node}#{entry.number} was tried again {entry.at - flagged:.3f} s after the stop flag."
 
 
 def _leftovers(world: World) -> Iterator[str]:

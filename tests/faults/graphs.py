@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from deployments.core.plan import SYNC_NODE, Bundle, Plan, TaskRun, ToleranceGroup, node_order
 
+SHORT = 3.0
+"""Seconds below which a task that fails may be tried again within its attempt."""
 PATIENT = 120.0
 """Seconds that some tasks may take longer than they do."""
 ENGINE = ("stage", "skipped", "noop", "anchor")
@@ -62,6 +64,10 @@ def _run(chance: random.Random, task: str, node: str, troubled: bool) -> TaskRun
 
 
 def _parameters(chance: random.Random, run: str, seconds: float, fails: int) -> dict[str, object]:
-    command = json.dumps({"run": run, "seconds": seconds, "fails": fails})
+    retries = chance.choice((0, 1, 2)) if fails and seconds < SHORT else 0
+    command = json.dumps({"run": run, "seconds": seconds, "fails": fails, "tries": 1 + retries})
     # A patient one's deadline is so far away that only its lease can tell in time that it was lost.
-    return {"cmd": command, "timeout": seconds + (PATIENT if chance.random() < 0.3 else 2.0), "retries": 0, "interval": 0}
+    return {
+        "cmd": command, "timeout": seconds + (PATIENT if chance.random() < 0.3 else 2.0), "retries": retries,
+        "interval": chance.choice((0.0, 3.0, 8.0)) if retries else 0,
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from deployments.connections.base import Ended, NodeProblem, ProcessMark, Watch
+from deployments.connections.base import Ended, Next, NodeProblem, ProcessMark, Tried, Tries, Watch
 from tests.faults.chance import Faults
 from tests.faults.clock import Signal, Simulation
 
@@ -30,6 +30,8 @@ class Entry:
     ended: float = 0.0
     how: str = ""
     """`done`, `failed` or `killed`; empty while it runs."""
+    tries: int = 1
+    """How many tries its attempt may make in all."""
 
 
 @dataclass(slots=True)
@@ -64,12 +66,13 @@ class Machines:
         return len(self._programs) + 99
 
     def go(self, pid: int, command: Mapping[str, object]) -> Program:
-        """Let it run its command: `{run, seconds, fails}`; the first `fails` tries of a run end badly."""
+        """Let it run its command: `{run, seconds, fails, tries}`; the first `fails` tries of a run end badly."""
         program, run = self._programs[pid], str(command["run"])
         self._written += 1
         self._tries[run] = tried = self._tries.get(run, 0) + 1
         entry = program.entry
         entry.task, entry.start, entry.at, entry.how = run, self._written, self._simulation.now, ""
+        entry.tries = int(str(command["tries"]))
         self.journal.append(entry)
         self._simulation.tell(f"task {run} begins on {entry.node} as {entry.node}#{entry.number}")
         how = "failed" if tried <= int(str(command["fails"])) else "done"
@@ -113,10 +116,12 @@ class LocalDouble:
     faults: Faults
 
     def __init__(
-        self, node: str, *, root: Path | None = None, watch: Watch | None = None, grace: float = 5.0, **_told: object
+        self, node: str, *, root: Path | None = None, watch: Watch | None = None, grace: float = 5.0, tries: Tries | None = None,
+        **_told: object,
     ) -> None:  # fmt: skip
         assert watch is not None
-        self._node, self._watch = node, watch
+        assert tries is not None
+        self._node, self._watch, self._tries = node, watch, tries
         self._halted = False
         self._changed = Signal(self.simulation)
 
@@ -152,6 +157,19 @@ class LocalDouble:
     def pause(self, seconds: float) -> bool:
         """Wait; False at once if the attempt is to end."""
         return not (self._halted or self._changed.wait(seconds))
+
+    def before_next(self, tried: Tried) -> Next:
+        """Wait for the next try, and look for a stop again and again."""
+        self._tries.failed(tried)
+        left = tried.pause
+        while True:
+            if self._tries.stopped():
+                return "stopped"
+            if not self.pause(min(left, 1.0)):
+                return "halted"
+            left -= 1.0
+            if left <= 0:
+                return "go on"
 
     def halt(self) -> None:
         """End the attempt."""

@@ -20,6 +20,7 @@ BREAKS: dict[tuple[str, ...], str] = {
     ("epoch",): "a commit does not look whether the transaction has another owner",
     ("epoch", "expected-state"): "… nor whether its rows are where it left them",
     ("log-in-commit",): "events are written in a commit of their own",
+    ("tries-after-stop",): "an attempt goes on trying after a stop",
     ("log-time",): "what is written is dated as some clock says, though the log is further",
     ("lock-timeout",): "sessions of the database wait for a lock as long as somebody has it",
     ("skip-locked",): "taking, renewing and giving back wait for a lock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
@@ -17,7 +18,7 @@ from deployments.api.views.transactions import TransactionView
 from deployments.services import explanation, verification
 from deployments.services.clock import SystemClock
 from deployments.services.deployment_history import iso
-from deployments.services.drain import drain_view
+from deployments.services.drain import StillRunning, drain_view
 from history import pages, queries
 from history.models import Event, TaskRun
 
@@ -52,11 +53,16 @@ class DrainView(TransactionView):
         found = drain_view(row.cluster_id, SystemClock().now()) if row.cluster_id else None
         if found is None or found.transaction.id != request_id:
             return Response({"transaction": request_id, "stopping": False, "running": [], "waiting": 0, "done": None, "over": True})
-        running = [{**asdict(run), "since": iso(run.since)} for run in found.running]
+        running = [_still(run) for run in found.running]
         return Response({
             "transaction": request_id, "stopping": found.stopping, "running": running, "waiting": found.waiting, "done": found.done,
             "over": False,
         })  # fmt: skip
+
+
+def _still(run: StillRunning) -> dict[str, Any]:
+    tried = {**asdict(run.tried), "at": iso(run.tried.at), "again_at": iso(run.tried.again_at)} if run.tried else None
+    return {**asdict(run), "since": iso(run.since), "tried": tried, "ends_by": iso(run.ends_by)}
 
 
 class FailuresView(TransactionView):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -33,7 +34,7 @@ class Command(FuelwebCommand):
         if view is None:
             raise CommandError(f"Nothing is being deployed on cluster {cluster.name}.")
         if options["format"] == "json":
-            running = [{**asdict(run), "since": run.since.isoformat() if run.since else None} for run in view.running]
+            running = [_told(asdict(run)) for run in view.running]
             figures = {"transaction": view.transaction.id, "stopping": view.stopping, "waiting": view.waiting, "done": view.done}
             self.stdout.write(json.dumps({**figures, "running": running}, indent=1))
         else:
@@ -52,17 +53,34 @@ class Command(FuelwebCommand):
         if not view.running:
             console.print("Nothing runs.")
             return
-        table = Table("node", "task", "since", "runs for", "usually (half / nine of ten)", "left")
+        table = Table("node", "task", "since", "runs for", "usually (half / nine of ten)", "left", "tries")
         for run in sorted(view.running, key=lambda run: run.since or view.transaction.created_at):
             usual = f"{_span(run.p50)} / {_span(run.p90)}" if run.p50 is not None else "not known yet"
             since = f"{run.since:%H:%M:%S}" if run.since else ""
-            table.add_row(Text(run.node), Text(run.task), since, _span(run.seconds), usual, _left(run))
+            table.add_row(Text(run.node), Text(run.task), since, _span(run.seconds), usual, _left(run), Text(_tries(run, view.stopping)))
         console.print(table)
+
+
+def _told(data: Any) -> Any:
+    """As JSON has it: times as texts."""
+    if isinstance(data, dict):
+        return {name: _told(value) for name, value in data.items()}
+    return data.isoformat() if isinstance(data, datetime) else data
+
+
+def _tries(run: StillRunning, stopping: bool) -> str:
+    tried = run.tried
+    if tried is None:
+        return ""
+    pausing = tried.again_at > SystemClock().now()
+    now = f"pausing until {tried.again_at:%H:%M:%S}" if pausing else "the next runs"
+    said = f"try {tried.number} of {tried.of} failed at {tried.at:%H:%M:%S}: {tried.reason.rstrip('.')}; {now}"
+    return f"{said}; no other begins" if stopping else said
 
 
 def _left(run: StillRunning) -> str:
     if run.p90 is None:
-        return ""
+        return f"until {run.ends_by:%H:%M:%S} at the latest" if run.ends_by else ""
     return f"up to {_span(run.p90 - run.seconds)}" if run.p90 > run.seconds else "[yellow]overdue[/]"
 
 

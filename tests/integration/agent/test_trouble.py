@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.agent.conftest import Owner, Site, wait_for
+from tests.integration.agent.conftest import TX, Owner, Site, wait_for
 from tests.servers import RedisServer, Wire
 
 PATIENCE = 120.0
@@ -59,3 +59,27 @@ def test_a_node_whose_number_is_none_is_told_once_and_served_when_it_is_mended(s
     wait_for(lambda: owner.alive("7"), PATIENCE)
     assert site.log().count("counts as offline until this is mended") == 1
     assert owner.outcome(owner.shell(42, "true", "7"), PATIENCE).state == "ready"
+
+
+def test_a_stop_in_the_pause_between_two_tries_ends_the_attempt(site: Site, owner: Owner) -> None:
+    site.agent("7")
+    tries = {"cmd": "echo tried >> $FUELWEB_ROOT/tried; exit 3", "retries": 5, "interval": 3600}
+    trying = owner.send(1, parameters=tries)
+    told = wait_for(lambda: next((report for report in owner.reports() if report.kind == "trying"), None), PATIENCE)
+    assert (told.key, told.state, told.summary) == (trying, "error", {"try": 1, "tries": 6, "pause": 3600.0})
+    assert owner.broker.leased([trying]) == [True]
+    owner.broker.set_stop(TX)
+    ended = owner.outcome(trying, PATIENCE)
+    assert (ended.state, ended.reason) == ("error", "The command ended with exit code 3. 1 of 6 tries, stopped.")
+    assert ended.summary["exit_code"] == 3
+    assert (site.nodes / "7" / "tried").read_text() == "tried\n"
+
+
+def test_a_stop_lets_the_try_that_runs_end(site: Site, owner: Owner) -> None:
+    site.agent("7")
+    slow = {"cmd": "touch $FUELWEB_ROOT/runs; while [ ! -e $FUELWEB_ROOT/go ]; do sleep 0.1; done; exit 3", "retries": 5, "interval": 0}
+    trying = owner.send(1, parameters=slow)
+    wait_for((site.nodes / "7" / "runs").exists, PATIENCE)
+    owner.broker.set_stop(TX)
+    (site.nodes / "7" / "go").touch()
+    assert owner.outcome(trying, PATIENCE).reason == "The command ended with exit code 3. 1 of 6 tries, stopped."

@@ -148,6 +148,13 @@ class TestClaiming:
         broker.clear_stop(TX)
         assert broker.claim(KEY, "a", LEASE, b"s").granted
 
+    def test_whether_there_is_a_stop_is_told(self, broker: Broker) -> None:
+        assert not broker.stopping(TX)
+        broker.set_stop(TX)
+        assert (broker.stopping(TX), broker.stopping(TX + 1)) == (True, False)
+        broker.clear_stop(TX)
+        assert not broker.stopping(TX)
+
     def test_an_attempt_that_was_claimed_gets_no_new_permit(self, broker: Broker) -> None:
         _permitted(broker)
         broker.claim(KEY, "a", LEASE, b"s")
@@ -259,6 +266,15 @@ class TestReports:
         broker.forget(TX, [entries[1].id], [KEY])
         assert broker.drain(TX) == []
         assert broker.claimed([KEY]) == [False]
+
+    def test_of_an_attempt_that_goes_on_leave_its_lease_and_wake_nobody(self, broker: Broker) -> None:
+        _permitted(broker)
+        broker.claim(KEY, "a", LEASE, b"started")
+        broker.drain(TX)
+        broker.tell(KEY, b"trying")
+        assert broker.leased([KEY]) == [True]
+        assert _bodies(broker) == [b"started", b"trying"]
+        assert broker.report(KEY, b"outcome").wake
 
     def test_only_the_first_after_a_drain_wakes_the_owner(self, broker: Broker) -> None:
         _permitted(broker, KEY, OTHER)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deployments.connections.base import Ended, FileSpec, NodeProblem
+from deployments.connections.base import Ended, FileSpec, Next, NodeProblem, Tried
 from deployments.executors import registry
 from deployments.executors.base import Outcome
 from deployments.wire.messages import Work
@@ -19,6 +19,8 @@ class ScriptedNode:
         self.ran: list[tuple[Sequence[str], float, str]] = []
         self.files: list[FileSpec] = []
         self.pauses: list[float] = []
+        self.stopped_after: int | None = None
+        """After which try a stop comes."""
 
     def run(self, argv: Sequence[str], *, timeout: float, cwd: str = "/", env: Mapping[str, str] | None = None) -> Ended:
         self.ran.append((argv, timeout, cwd))
@@ -40,6 +42,10 @@ class ScriptedNode:
         self.pauses.append(seconds)
         return True
 
+    def before_next(self, tried: Tried) -> Next:
+        self.pauses.append(tried.pause)
+        return "stopped" if tried.number == self.stopped_after else "go on"
+
     def halt(self) -> None:
         raise AssertionError("nobody asked for that")
 
@@ -57,6 +63,13 @@ class TestShell:
         assert _execute(node, "shell", cmd="echo fine") == Outcome("ready", "", {"exit_code": 0, "output": "fine\n"})
         assert node.ran == [(["/bin/sh", "-c", "echo fine"], 300.0, "/")]
 
+    @pytest.mark.parametrize(("kind", "parameters"), [("shell", {"cmd": "x"}), ("upload_file", {"path": "/x", "data": "x"})])
+    def test_no_other_try_begins_after_a_stop(self, kind: str, parameters: dict[str, Any]) -> None:
+        node = ScriptedNode(*[NodeProblem("The disk is full.")] * 6)
+        node.stopped_after = 2
+        assert _execute(node, kind, **parameters, retries=5, interval=20) == Outcome("error", "The disk is full. 2 of 6 tries, stopped.")
+        assert (len(node.ends), node.pauses) == (4, [20.0, 20.0])
+
     def test_tries_again_with_pauses_between(self) -> None:
         node = ScriptedNode(FAILED, FAILED, OK)
         assert _execute(node, "shell", cmd="x", cwd="/tmp", timeout="7").state == "ready"
@@ -72,7 +85,7 @@ class TestShell:
 
     def test_a_halted_attempt_tries_no_more(self) -> None:
         node = ScriptedNode(Ended("halted", -15, ""))
-        node.pause = lambda seconds: False  # type: ignore[method-assign]
+        node.before_next = lambda tried: "halted"  # type: ignore[method-assign]
         assert "a later attempt" in _execute(node, "shell", cmd="x").reason
 
     def test_a_timeout_is_a_failure(self) -> None:
