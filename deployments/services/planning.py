@@ -115,6 +115,7 @@ def _options(parent: Transaction, child: Transaction) -> PlanOptions:
     return PlanOptions(
         nodes=said.get("nodes"), tasks=said.get("tasks"), subgraphs=said.get("subgraphs"), force=said.get("force", False),
         noop=child.noop, reuse=said.get("reuse", False), skip=said.get("skip", ()), rehearsed=child.rehearsal is not None,
+        goes_on="goes_on_from" in said,
     )  # fmt: skip
 
 

@@ -40,6 +40,8 @@ class PlanOptions:
     reuse: bool = False
     skip: Sequence[str] = ()
     """Runs (`task/node`) that a person wants to be left out."""
+    goes_on: bool = False
+    """A request that has ended goes on: nodes that it has provisioned are not provisioned again."""
     rehearsed: bool = False
     """The plan is for a rehearsal."""
 
@@ -87,7 +89,7 @@ def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, 
     )  # fmt: skip
     planned = _with_who_switched_off(planned, graph)
     inputs = planned.watch.inputs(planned.plan)
-    tries = last_tries(cluster, nodes) if options.reuse or compared else {}
+    tries = last_tries(cluster, nodes, goes_on=options.goes_on) if options.reuse or compared else {}
     verdicts = reuse.judge(planned.plan, planned.links, inputs, tries) if options.reuse else {}
     plan = reuse.keep(planned.plan, _reasons_to_keep(verdicts))
     plan = leave_out(plan, options.skip)
@@ -126,11 +128,13 @@ def _with_who_switched_off(planned: Planned, graph: MergedGraph) -> Planned:
     return replace(planned, plan=replace(planned.plan, runs=runs))
 
 
-def last_tries(cluster: Cluster, nodes: Iterable[Node]) -> dict[Name, LastTry]:
+def last_tries(cluster: Cluster, nodes: Iterable[Node], *, goes_on: bool = False) -> dict[Name, LastTry]:
     """The last try of each task on each of these nodes and on the orchestrator's own host.
 
-    What ran before a node's last provisioning, begun or ended, is gone with the operating system of then.
+    What ran before a node's last provisioning, begun or ended, is gone with the operating system of then. The provisioning itself is done
+    again whenever it is asked for, unless what asked for it once goes on.
     """
-    deployed = [node.uid for node in nodes if status_of(node) not in NOTHING_RAN]
+    nothing_ran = [status for status in NOTHING_RAN if not (goes_on and status == "provisioned")]
+    deployed = [node.uid for node in nodes if status_of(node) not in nothing_ran]
     rows = history.last_tries(cluster.id, [*deployed, MASTER_NODE], history.last_installed(deployed, PROVISION))
     return {name: LastTry(row.transaction_id, row.status, row.inputs) for name, row in rows.items()}

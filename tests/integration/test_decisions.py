@@ -12,7 +12,7 @@ from deployments.services.errors import Conflict, NotFound
 from deployments.services.rehearsal import Rehearsal
 from history import queries as history
 from history.models import Attempt, TaskRun, Transaction
-from tests.integration.restart.system import System, a_cluster, a_task, edit_graph, ended, ran, rows
+from tests.integration.restart.system import System, a_cluster, a_task, add_node, edit_graph, ended, ran, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +174,39 @@ def test_the_graphs_that_had_not_had_their_turn_do_and_keep_nothing_of_an_earlie
     assert [child.graph_type for child in history.children(again)] == ["default", "after"]
     assert again.status == "ready"
     assert ran(again) == {"a/1", "b/1", "c/1", "y/1", "y/2"} - ran_well(first)
+
+
+@pytest.fixture
+def bare() -> Cluster:
+    """Two nodes that wait to be provisioned."""
+    cluster = a_cluster(TASKS, {})
+    Graph.objects.create(
+        cluster=cluster, type="provision", tasks=[a_task("install")], on_success={"node_attributes": {"status": "provisioned"}}
+    )
+    for uid in ("1", "2"):
+        add_node(cluster, uid, ["web"], status="discover")
+    return cluster
+
+
+def provision(system: System, cluster: Cluster, fail: list[str]) -> Transaction:
+    by_graph = ({"nodes": ["1", "2"]}, {})
+    return system.deploy(cluster, graph_types=("provision", "default"), by_graph=by_graph, fail=fail)
+
+
+def test_a_node_that_the_same_request_has_provisioned_is_not_provisioned_again(system: System, bare: Cluster) -> None:
+    first = provision(system, bare, ["install/2"])
+    assert ended(first) == {"install/1": "ready", "install/2": "error"}
+    second = system.run(decide(system, first, "install/2"), bare, fail=["install/2"])
+    assert ran(second) == {"install/2"}
+    third = go_on(system, bare, second, "install/2")
+    assert third.status == "ready", third.message
+    assert ran(third) == {"install/2", *(f"{task}/{node}" for task in "abc" for node in "12")}
+
+
+def test_a_node_that_was_discovered_anew_meanwhile_is_provisioned_again(system: System, bare: Cluster) -> None:
+    first = provision(system, bare, ["install/2"])
+    Node.objects.filter(uid="1").update(status="discover")
+    assert {"install/1", "install/2"} <= ran(go_on(system, bare, first, "install/2"))
 
 
 def test_a_plan_that_was_shown_once_does_not_bind_what_goes_on_from_it(system: System, cluster: Cluster) -> None:
