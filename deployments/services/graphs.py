@@ -11,6 +11,7 @@ from django.db import transaction as database
 
 from deployments.core.documents.texts import refuse_unstorable
 from deployments.core.errors import InvalidData
+from deployments.core.fuel_release import is_before_task_based
 from deployments.core.graph import validate
 from deployments.core.graph.unused_roles import strange_roles
 from deployments.core.names import did_you_mean
@@ -19,6 +20,7 @@ from deployments.models import Cluster, Graph, Release
 from deployments.models.graph import GRAPH_TYPE_PATTERN
 from deployments.models.node import ERROR_TYPES
 from deployments.models.node import STATUSES as NODE_STATUSES
+from deployments.services.run_order import run_order
 from deployments.services.statuses import DELETED
 
 _CALLBACKS = ("on_success", "on_error", "on_stop")
@@ -52,7 +54,7 @@ def upload_graph(owner: Cluster | Release, graph_type: str, document: Any) -> Up
         raise InvalidData(f"'{graph_type}' can't be a graph's type: use letters, digits, - and _ only, 255 at most.")
     refuse_unstorable(document, "The graph")
     fields = _read(document)
-    warnings = [*validate(fields["tasks"]), *_about_roles(owner, fields["tasks"])]
+    warnings = [*validate(fields["tasks"]), *_about_roles(owner, fields["tasks"]), *_about_order(owner, graph_type, fields["tasks"])]
     key = {"cluster": owner} if isinstance(owner, Cluster) else {"release": owner}
     with database.atomic():
         graph, created = Graph.objects.update_or_create(**key, type=graph_type, defaults=fields)
@@ -67,6 +69,13 @@ def _about_roles(owner: Cluster | Release, tasks: Sequence[Any]) -> list[PlanWar
     for node in owner.nodes.all():
         known |= {*node.roles, *node.pending_roles, *node.tags}
     return strange_roles(tasks, known)
+
+
+def _about_order(owner: Cluster | Release, graph_type: str, tasks: Sequence[Any]) -> list[PlanWarning]:
+    """Tasks of the old format decide the order of the whole graph."""
+    cluster = owner if isinstance(owner, Cluster) else Cluster(release=owner, task_based_deployment=not is_before_task_based(owner.version))
+    order = run_order(cluster, graph_type, tasks)
+    return [PlanWarning(order.warning)] if order.warning else []
 
 
 def _read(document: Any) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from deployments.wire.parsing import Unreadable
 from deployments.wire.sealing import NodeKeys
 from history.recorder import Ledger
 
+NOTHING_TO_DO = "its executor had nothing to do"
+"""The reason of a skipped run whose executor gave none."""
+
 
 def receive(
     child: ChildRun, entries: Sequence[Entry], keys: NodeKeys, ledger: Ledger, *, bare: bool = False
@@ -69,4 +72,4 @@ def take_report(child: ChildRun, report: Report, at: float, ledger: Ledger, over
     child.undone.pop(row.position, None)
     over.append(report.key)
     outcome = report.state if report.state in ("ready", "skipped") else "error"
-    return [*events, RunEnded(row.position, outcome, report.reason)]
+    return [*events, RunEnded(row.position, outcome, report.reason or (NOTHING_TO_DO if outcome == "skipped" else ""))]

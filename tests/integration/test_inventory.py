@@ -190,8 +190,8 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 TASKS = [
-    {"id": "a", "type": "shell", "roles": ["web"], "parameters": {"cmd": "true"}},
-    {"id": "b", "type": "shell", "roles": ["web"], "requires": ["a"], "parameters": {"cmd": "true"}},
+    {"id": "a", "type": "shell", "version": "2.1.0", "roles": ["web"], "parameters": {"cmd": "true"}},
+    {"id": "b", "type": "shell", "version": "2.1.0", "roles": ["web"], "requires": ["a"], "parameters": {"cmd": "true"}},
 ]
 
 

@@ -22,7 +22,7 @@ from history import queries as history
 from history.models import Transaction
 
 _COLUMNS = ("id", "parent", "name", "graph_type", "cluster", "status", "progress", "time_start", "time_end", "actor", "deleted_at")
-_MORE = ("uuid", "reason", "message", "result", "dry_run", "noop")
+_MORE = ("uuid", "reason", "message", "result", "dry_run", "noop", "order")
 
 
 class Command(FuelwebCommand):
@@ -113,5 +113,5 @@ def _record(row: Transaction) -> dict[str, Any]:
 
 
 def _more(row: Transaction) -> dict[str, Any]:
-    values = (str(row.uuid), row.reason, row.message, row.result, row.dry_run, row.noop)
+    values = (str(row.uuid), row.reason, row.message, row.result, row.dry_run, row.noop, row.arguments.get("order"))
     return dict(zip(_MORE, values, strict=True))

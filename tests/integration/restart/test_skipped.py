@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from django.core.management import call_command
@@ -102,6 +103,13 @@ def test_what_has_no_form_that_changes_nothing(system: System, cluster: Cluster)
 def test_what_failed_and_may_tells_its_failure(system: System, cluster: Cluster) -> None:
     Graph.objects.filter(cluster=cluster).update(tasks=[a_task("odd", fail_on_error=False)])
     assert reasons(system.deploy(cluster, fail=["odd/1"]))["odd"] == ("shell", "skipped", "as told")
+
+
+def test_what_an_executor_skips_without_a_word(system: System, cluster: Cluster) -> None:
+    Graph.objects.filter(cluster=cluster).update(tasks=[a_task("idle")])
+    seal = system.keys.seal_report
+    system.keys.seal_report = lambda report: seal(replace(report, state="skipped") if report.kind == "outcome" else report)  # type: ignore[method-assign]
+    assert reasons(system.deploy(cluster))["idle"] == ("shell", "skipped", "its executor had nothing to do")
 
 
 def test_every_view_tells_it(system: System, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

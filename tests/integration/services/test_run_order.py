@@ -15,6 +15,7 @@ from deployments.admin.transaction import TransactionAdmin
 from deployments.api.shapes.transactions import TransactionSerializer
 from deployments.models import Cluster, Graph, Release
 from deployments.services.explanation import why
+from deployments.services.graphs import upload_graph
 from deployments.services.run_order import run_order
 from deployments.services.standing import standing_of
 from history import queries as history
@@ -119,6 +120,9 @@ def test_the_commands_tell_it(system: System) -> None:
     out = io.StringIO()
     call_command("deploy", cluster.name, "--plan", "--format", "json", stdout=out, stderr=errors)
     assert json.loads(out.getvalue())["order"] == OLD_ORDER
+    parent, out = system.deploy(cluster), io.StringIO()
+    call_command("transactions", "show", str(parent.id), stdout=out)
+    assert f"order: {OLD_ORDER}\n" in out.getvalue()
 
 
 def test_the_request_is_answered_with_it(admin_user: Any) -> None:
@@ -140,3 +144,16 @@ def test_the_api_sets_it(admin_user: Any) -> None:
     Graph.objects.filter(cluster=cluster).update(tasks=NEW)
     Cluster.objects.filter(id=cluster.id).update(status="deployment")
     assert client.put(address, {"task_based_always": False}, format="json").status_code == 403
+
+
+def test_an_upload_warns_of_it() -> None:
+    cluster = make(OLD)
+    for owner, graph_type, warned in (
+        (cluster, "default", True), (cluster, "upgrade", False), (cluster.release, "default", True),
+        (Release(name="F", version="2015.1.0-7.0"), "default", False),
+        (Cluster(release=cluster.release, task_based_always=True), "default", False),
+    ):  # fmt: skip
+        owner.name += " too"
+        owner.save()
+        told = [warning.message for warning in upload_graph(owner, graph_type, OLD).warnings]
+        assert any("cmp-app and ctl-app" in message and "as a whole" in message for message in told) is warned, (owner, told)
