@@ -20,6 +20,18 @@ Limit = Callable[[], AbstractContextManager[None]]
 """Makes a context manager that raises `TimeUp` inside its block when the block takes too long."""
 
 
+class GivenUp(BaseException):
+    """Nobody wants the plan any more. No `Exception`, for the same reason."""
+
+
+Look = Callable[[], None]
+"""Called again and again while a plan is made; raises `GivenUp` when it is not wanted any more."""
+
+
+def no_look() -> None:
+    """For plans that are wanted in any case."""
+
+
 def no_limit() -> AbstractContextManager[None]:
     """For input that is trusted to come to an end."""
     return nullcontext()

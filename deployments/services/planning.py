@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -13,10 +14,11 @@ from deployments.core.errors import FuelwebError, InvalidData
 from deployments.core.graph.unused_roles import nothing_to_deploy
 from deployments.core.names import no_such_run
 from deployments.core.plan import ENGINE_TYPES, Plan
-from deployments.core.time_limit import Limit
+from deployments.core.time_limit import GivenUp, Limit, Look
 from deployments.executors.registry import runnable_types
 from deployments.models import Cluster
 from deployments.services import finish, plans
+from deployments.services.clock import Clock
 from deployments.services.errors import Conflict
 from deployments.services.facts import deployment_info
 from deployments.services.ownership import Keeper, give_back
@@ -30,6 +32,8 @@ from history.models import Transaction
 
 logger = logging.getLogger(__name__)
 
+LOOK_EVERY = timedelta(seconds=0.2)
+"""How often planning is interrupted to see whether a stop was asked for."""
 MOST_TRIES = 3
 """A plan whose planner has died so often is given up."""
 
@@ -70,6 +74,10 @@ def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, lim
         return False
     try:
         _make(parent, child, ledger(), tools, limit)
+    except GivenUp:
+        finish.stop_unplanned(parent, child, ledger())
+        tools.broker.end(parent.id)
+        return False
     except FuelwebError as error:
         finish.fail_planning(parent, child, storable(str(error)), ledger())
         return False
@@ -90,8 +98,10 @@ def _plan(parent: Transaction, child: Transaction, epoch: int, tools: Tools, lim
 
 
 def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tools: Tools, limit: Limit) -> None:
+    look = _look_for_stop(parent.id, tools.clock)
+    look()
     cluster = Cluster.objects.select_related("release").get(id=child.cluster_id)
-    made = plans.make(cluster, child.graph_type, _options(parent, child), limit)
+    made = plans.make(cluster, child.graph_type, _options(parent, child), limit, look=look)
     _check_anything(parent, child, made)
     if child.rehearsal is None and not child.dry_run:
         _check_types(made.plan)
@@ -107,7 +117,23 @@ def _make(parent: Transaction, child: Transaction, ledger: recorder.Ledger, tool
     callbacks = {name: value for name in ("on_success", "on_error", "on_stop") if (value := getattr(graph, name))}
     kept = {"callbacks": callbacks, "switched_off": switched_off, "changes": cluster.changes, **order}
     ledger.change_transaction(child.id, arguments={**child.arguments, **kept})
-    recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now)
+    recorder.record_plan(ledger, child.id, _rows(made), snapshots, tools.clock.now, look)
+
+
+def _look_for_stop(parent_id: int, clock: Clock) -> Look:
+    """Gives the plan up once the record says that a stop was asked for; it is asked now and then only."""
+    due = clock.now()
+
+    def look() -> None:
+        nonlocal due
+        if clock.now() < due:
+            return
+        stop, _ = history.asked(parent_id)
+        if stop:
+            raise GivenUp
+        due = clock.now() + LOOK_EVERY
+
+    return look
 
 
 def _options(parent: Transaction, child: Transaction) -> PlanOptions:

@@ -16,7 +16,7 @@ from deployments.core.planning.reuse import LastTry, Name, Verdict
 from deployments.core.planning.role_based import role_based
 from deployments.core.planning.subgraphs import leave_out
 from deployments.core.states import DEPLOYMENT, PROVISION
-from deployments.core.time_limit import Limit
+from deployments.core.time_limit import Limit, Look, no_look
 from deployments.core.wording import listed
 from deployments.models import Cluster, Node
 from deployments.queries import MergedGraph
@@ -71,11 +71,12 @@ class Made:
         return {(runs[run].task, runs[run].node): digest for run, digest in enumerate(self.inputs) if digest and run not in kept}
 
 
-def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, *, compared: bool = False) -> Made:
+def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, *, compared: bool = False, look: Look = no_look) -> Made:
     """Plan the cluster's graph of this type.
 
     Args:
         compared: fetch also what is needed only to say what has changed.
+        look: called again and again; what it raises gives the plan up.
 
     Raises:
         InvalidData, ExpressionError, LoopDetected and the others of planning: no plan can be made; the sentence says why.
@@ -85,10 +86,11 @@ def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, 
     facts = cluster_facts(cluster, nodes, force=options.force, rehearsed=options.rehearsed, whole_past=compared)
     planned = planner.plan_and_watch(
         graph.tasks, facts, only_tasks=options.tasks, subgraphs=options.subgraphs, noop=options.noop,
-        max_nodes_per_call=cluster.max_nodes_per_call, limit=limit,
+        max_nodes_per_call=cluster.max_nodes_per_call, limit=limit, look=look,
     )  # fmt: skip
     planned = _with_who_switched_off(planned, graph)
     inputs = planned.watch.inputs(planned.plan)
+    look()
     tries = last_tries(cluster, nodes, goes_on=options.goes_on) if options.reuse or compared else {}
     verdicts = reuse.judge(planned.plan, planned.links, inputs, tries) if options.reuse else {}
     plan = reuse.keep(planned.plan, _reasons_to_keep(verdicts))

@@ -60,11 +60,13 @@ def discard_plan(child_id: int) -> None:
 
 
 def record_plan(
-    ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snapshots: Mapping[str, Any], now: Callable[[], datetime]
-) -> None:
+    ledger: Ledger, child_id: int, runs: Sequence[PlannedRun], snapshots: Mapping[str, Any], now: Callable[[], datetime],
+    look: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Write snapshots and rows in chunks, `recorded_at` last; what an earlier try left is removed first.
 
-    `now` tells the time at which all of them are there: that is when the request counts as planned.
+    `look` is called before each commit; what it raises leaves a plan that was not recorded. `now` tells the time at which all of them are
+    there: that is when the request counts as planned.
 
     `snapshots` maps a snapshot's kind to its data. Each chunk is a commit of its own, so a plan of 55,000 runs never holds a
     lock for long; readers ignore a child without `recorded_at`.
@@ -80,21 +82,22 @@ def record_plan(
         for each in frozen:
             each.save()
     for start in range(0, len(runs), _CHUNK):
+        look()
         with transaction.atomic():
             ledger.hold()
-            TaskRun.objects.bulk_create(
-                TaskRun(
-                    transaction_id=child_id,
-                    position=start + offset,
-                    node=run.node,
-                    task_name=run.task_name,
-                    type=run.type,
-                    inputs=run.inputs,
-                    reason=run.reason,
-                )
-                for offset, run in enumerate(runs[start : start + _CHUNK])
-            )
+            TaskRun.objects.bulk_create(_rows(child_id, start, runs[start : start + _CHUNK]))
+    look()
     ledger.at = max(ledger.at, now())
     ledger.change_transaction(child_id, recorded_at=ledger.at)
     ledger.note("transaction", "planned", reason=f"{sum(run.type != BARRIER for run in runs)} task runs recorded", about=child_id)
     ledger.write()
+
+
+def _rows(child_id: int, start: int, runs: Sequence[PlannedRun]) -> list[TaskRun]:
+    return [
+        TaskRun(
+            transaction_id=child_id, position=start + offset, node=run.node, task_name=run.task_name, type=run.type, inputs=run.inputs,
+            reason=run.reason,
+        )
+        for offset, run in enumerate(runs)
+    ]  # fmt: skip

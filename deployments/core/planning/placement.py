@@ -14,7 +14,7 @@ from deployments.core.names import did_you_mean
 from deployments.core.plan import MASTER_NODE, SYNC_NODE, PlanWarning, ToleranceGroup, node_order
 from deployments.core.planning.roles import Resolver
 from deployments.core.planning.strategy import tolerance_of
-from deployments.core.time_limit import Limit
+from deployments.core.time_limit import Limit, Look, no_look
 
 NOT_ASKED_FOR = "it is not among the tasks asked for"
 NOTHING = {
@@ -55,6 +55,7 @@ class Placement:
         only_tasks: Collection[str] | None,
         evaluator: Evaluator,
         limit: Limit,
+        look: Look = no_look,
     ) -> None:
         self._by_id = {template.id: template for template in templates}
         self._cluster, self._settings, self._evaluator = cluster, settings, evaluator
@@ -67,6 +68,7 @@ class Placement:
         """In the order in which they came up, each once."""
         self._check_only_tasks()
         for template in templates:
+            look()
             self._check_version(template)
             if not template.is_group:
                 self._place(template, self._nodes_of(template))

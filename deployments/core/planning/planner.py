@@ -23,7 +23,7 @@ from deployments.core.planning.strategy import limits_of
 from deployments.core.planning.subgraphs import Subgraph, keep_subgraphs
 from deployments.core.planning.volume import Volume
 from deployments.core.planning.watch import Watch
-from deployments.core.time_limit import Limit, no_limit
+from deployments.core.time_limit import Limit, Look, no_limit, no_look
 
 DEFAULT_MAX_NODES_PER_CALL = 50
 _RUN_IN_NOOP = frozenset(("puppet", "shell", "master_shell"))
@@ -107,11 +107,14 @@ def plan_and_watch(
     max_nodes_per_call: int = DEFAULT_MAX_NODES_PER_CALL,
     settings: PlanSettings | None = None,
     limit: Limit = no_limit,
+    look: Look = no_look,
 ) -> Planned:
-    """As `plan`, for those who want to compare its runs with earlier ones."""
-    planner = _Planner(tasks, cluster, settings or PlanSettings(), only_tasks, noop, limit)
+    """As `plan`, for those who want to compare its runs with earlier ones. `look` is called between the steps and for each run."""
+    planner = _Planner(tasks, cluster, settings or PlanSettings(), only_tasks, noop, limit, look)
     made = planner.plan(max_nodes_per_call)
+    look()
     links = link(made)
+    look()
     _refuse_circles(made, links)
     if subgraphs:
         made = keep_subgraphs(made, links, subgraphs)
@@ -129,11 +132,13 @@ class _Planner:
         only_tasks: Collection[str] | None,
         noop: bool,
         limit: Limit,
+        look: Look,
     ) -> None:
+        self._look = look
         self._templates = [TaskTemplate(task) for task in tasks]
         self._noop, self._limit, self._volume = noop, limit, Volume()
         self._evaluator = Evaluator(cluster, settings, limit)
-        self._placement = Placement(self._templates, cluster, settings, only_tasks, self._evaluator, limit)
+        self._placement = Placement(self._templates, cluster, settings, only_tasks, self._evaluator, limit, look)
 
     def plan(self, max_nodes_per_call: int) -> Plan:
         """All steps in order."""
@@ -141,6 +146,7 @@ class _Planner:
         runs = tuple(map(self._run, entries))
         relations = self._relations(entries)
         bundles = tuple(relations.bundles())
+        self._look()
         linted = lint((template.task for template in self._templates), self._limit)
         dropped = islice(relations.dropped(bundles, [run.task for run in runs]), MOST_WARNINGS)
         return Plan(
@@ -160,6 +166,7 @@ class _Planner:
         return Watch(self._evaluator, templates)
 
     def _run(self, entry: Entry) -> TaskRun:
+        self._look()
         template, view = entry.template, self._placement.view(entry.template, entry.node)
         parameters = template.parameters(self._evaluator, view, entry.node)
         fails = template.fails(self._evaluator, view, entry.node)
@@ -195,6 +202,7 @@ class _Planner:
         """The relations of this kind, each with the runs of one task that have it."""
         alike: dict[tuple[int, int, str], tuple[Any, list[Member]]] = {}
         for entry, member in zip(entries, members, strict=True):
+            self._look()
             written = entry.template.relations[key].fill(self._evaluator, self._placement.view(entry.template, entry.node), entry.node)
             if written:
                 alike.setdefault((id(entry.template), id(written), entry.name), (written, []))[1].append(member)
