@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deployments.core.events import EndNode, Finish
 from deployments.core.plan import SYNC_NODE
+from deployments.core.scheduling.failures import NAMED_NODES
 from deployments.core.scheduling.places import NO_RUN
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def finish(scheduler: Scheduler) -> Finish | None:
         return Finish("stopped" if scheduler.draining == "stop" else "error", scheduler.drain_reason)
     if not scheduler.nodes.failed:
         return Finish("ready")
-    failed = "; ".join(scheduler.nodes.failed.values())
+    failed = _why_nodes_failed(scheduler)
     left = _left_blocked(scheduler)
     if reason := scheduler.tolerance.excess(left):
         return Finish("error", f"{reason} The cause: {failed}.")
@@ -53,6 +54,12 @@ def finish(scheduler: Scheduler) -> Finish | None:
     if at_work and all(node in scheduler.nodes.failed or scheduler.nodes.names[node] in left for node in at_work):
         return Finish("error", f"No node came through: {failed}.")
     return Finish("ready", f"Within fault tolerance: {failed}.")
+
+
+def _why_nodes_failed(scheduler: Scheduler) -> str:
+    clauses = list(scheduler.nodes.failed.values())
+    more = len(clauses) - NAMED_NODES
+    return "; ".join([*clauses[:NAMED_NODES], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _left_blocked(scheduler: Scheduler) -> list[str]:

@@ -220,6 +220,15 @@ def test_where_no_node_came_through_nothing_is_ready_however_much_may_fail():
     assert of_kind(out, Finish) == [Finish("error", "No node came through: a/1 failed; a/2 failed.")]
 
 
+def test_of_many_failures_the_first_are_named_and_the_others_counted():
+    nodes = [str(node) for node in range(1, 15)]
+    stage = Stage(plan_of(" ".join(f"a/{node}" for node in nodes), groups=tolerant(" ".join(nodes))))
+    stage.begin()
+    out = [i for node in nodes for i in stage.end(f"a/{node}", "ready" if node == "14" else "error")]
+    (end,) = of_kind(out, Finish)
+    assert end.reason.endswith("a/10 failed; and 3 more.")
+
+
 def test_a_node_on_which_only_what_does_nothing_is_blocked_came_through():
     plan = plan_of("a/1 b/2 late/2 c/3", "a/1 > late/2", types={"late/2": "skipped"}, groups=tolerant("1 2 3", 1))
     stage = Stage(plan)
