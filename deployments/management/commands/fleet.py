@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from deployments.management.agent_worker import add_agent_options, agent_environment, become_agent
-from deployments.management.base import FuelwebCommand
+from deployments.management.base import FuelwebCommand, refuse_empty
 from deployments.wire.names import DEFAULT_FLEET, fleet_queue
 
 
@@ -23,6 +23,7 @@ class Command(FuelwebCommand):
         add_agent_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_empty(options, "name")
         name, places = str(options["name"]), settings.FUELWEB_FLEET_PLACES if options["places"] is None else int(options["places"])
         if places < 1:
             raise CommandError(f"A fleet with {places} places could run nothing: give --places a number of at least 1.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from deployments.management.base import FuelwebCommand
 from deployments.services.setup import key_of_node
 
@@ -20,4 +22,6 @@ class Command(FuelwebCommand):
         parser.add_argument("uid", help="the node's uid; it need not be known yet")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["uid"]:
+            raise CommandError("The uid is empty: name the node.")
         self.stdout.write(key_of_node(options["uid"]))

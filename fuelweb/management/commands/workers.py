@@ -14,6 +14,8 @@ from deployments.management.base import FuelwebCommand
 from deployments.services.fleet_places import fleet_places
 from fuelweb import system, workers
 
+_LONGEST = 3600
+
 
 class Command(FuelwebCommand):
     """A health check."""
@@ -33,6 +35,8 @@ class Command(FuelwebCommand):
 
     def handle(self, *args: Any, need: list[str] | None, here: bool, timeout: float, **options: Any) -> None:
         """Ask and judge."""
+        if not 0 < timeout <= _LONGEST:
+            raise CommandError(f"--timeout must be more than 0 and at most {_LONGEST} seconds.")
         needed = need or list(system.WORKERS)
         if absent := workers.missing(needed, timeout, socket.gethostname() if here else ""):
             raise CommandError(f"No answer from: {', '.join(absent)}. Is it running, and on the same Redis?")
