@@ -18,7 +18,8 @@ from deployments.admin.looks import ago, badge
 from deployments.admin.summaries import latest_transactions, link, nodes_by_state, transaction_link
 from deployments.core.errors import InvalidData
 from deployments.models import Cluster, ClusterRole, Graph
-from deployments.services import rights
+from deployments.services import clusters, rights
+from deployments.services.errors import Forbidden
 from deployments.services.fleet_places import fleet_places
 from deployments.services.run_order import usual_order
 from deployments.services.task_deploy import initial_flag
@@ -62,15 +63,28 @@ class ClusterForm(ModelForm):
     """A new cluster begins with the order that its release and settings stand for, unless somebody has touched the switch."""
 
     def clean(self) -> dict[str, Any]:
-        """Decide the switch."""
+        """Decide the switch; refuse what the API refuses."""
         values = super().clean() or {}
         release = values.get("release")
+        if self.instance.pk is None and release is not None:
+            try:
+                clusters.check_release(release)
+            except Forbidden as error:
+                self.add_error("release", str(error))
+                return values
+            values["settings"] = values.get("settings") or clusters.defaults(release)
+        elif self.instance.pk is not None and clusters.is_locked(self.instance) and (changed := _LOCKED & set(self.changed_data)):
+            self.add_error(None, f"{', '.join(sorted(changed))} can't be changed while the cluster is being deployed: wait, or stop it.")
         if self.instance.pk is None and release is not None and "task_based_deployment" not in self.changed_data:
             try:
                 values["task_based_deployment"] = initial_flag(release, values.get("settings") or {})
             except InvalidData as error:
                 self.add_error("settings", str(error))
         return values
+
+
+_LOCKED = {"settings", "common", "task_based_deployment", "task_based_always", "mode", "max_nodes_per_call", "changes"}
+"""What may not be changed while a cluster is being deployed."""
 
 
 @admin.register(Cluster)
@@ -104,6 +118,19 @@ class ClusterAdmin(ByRole):
             },
         ),
     ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Cluster | None = None) -> list[str]:
+        """A cluster stays with its release."""
+        return [*super().get_readonly_fields(request, obj), *(["release"] if obj else [])]
+
+    def save_model(self, request: HttpRequest, obj: Cluster, form: ClusterForm, change: bool) -> None:
+        """A new one begins as one that was made by the API."""
+        if not change:
+            for name, value in clusters.at_first(clusters.FUEL_VERSION).items():
+                setattr(obj, name, getattr(obj, name) or value)
+        elif "settings" in form.changed_data and all(known.get("name") != "attributes" for known in obj.changes):
+            obj.changes = [*obj.changes, {"name": "attributes", "node_id": None}]
+        super().save_model(request, obj, form, change)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
         """With the number of nodes."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
 
 from deployments.admin.access import ByRole
 from deployments.core.errors import FuelwebError
-from deployments.core.graph import validate
+from deployments.core.plan import PlanWarning
 from deployments.models import Graph, Release, Sequence
-from deployments.services import rights
+from deployments.services import graphs, rights
 from deployments.services.sequences import checked_graphs
 
 _ROWS = {"tasks": 30, "node_filter": 2}
@@ -22,16 +22,26 @@ _ROWS = {"tasks": 30, "node_filter": 2}
 
 
 class GraphForm(forms.ModelForm):
-    """What is stored can be planned."""
+    """What is stored is what could be uploaded."""
 
-    def clean_tasks(self) -> Any:
+    warnings: list[PlanWarning] = []  # noqa: RUF012
+
+    def clean(self) -> dict[str, Any]:
         """Checked as an upload is."""
-        tasks = self.cleaned_data["tasks"]
+        values = super().clean() or {}
+        graph = self.instance
+        owner = values.get("cluster") or values.get("release") or graph.cluster or graph.release
+        if owner is None or self.errors:
+            return values
+        document = {name: values.get(name) for name in _CHECKED if values.get(name) not in (None, "")}
         try:
-            validate(tasks)
+            _, self.warnings = graphs.checked(owner, values.get("type") or graph.type, {"tasks": [], **document})
         except FuelwebError as error:
             raise forms.ValidationError(str(error)) from error
-        return tasks
+        return values
+
+
+_CHECKED = ("tasks", "name", "node_filter", "on_success", "on_error", "on_stop")
 
 
 class SequenceForm(forms.ModelForm):
@@ -67,6 +77,12 @@ class GraphAdmin(ByRole):
         if found is not None and field.name in _ROWS:
             found.widget.attrs |= {"rows": _ROWS[field.name], "cols": 110, "class": "structured"}
         return found
+
+    def save_model(self, request: HttpRequest, obj: Graph, form: GraphForm, change: bool) -> None:
+        """With what looks like a mistake in it."""
+        super().save_model(request, obj, form, change)
+        for warning in form.warnings:
+            messages.warning(request, warning.message)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Graph]:
         """Those of visible clusters and all those of releases."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import ForeignKey
-from django.forms import ModelChoiceField
+from django.forms import ModelChoiceField, ModelForm, ValidationError
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,14 +14,39 @@ from django.utils.safestring import SafeString
 from deployments.admin.access import ByRole
 from deployments.admin.looks import badge, bar
 from deployments.admin.summaries import biography_link, latest_runs, link
+from deployments.core.errors import FuelwebError
 from deployments.models import Node
 from deployments.services import rights
+from deployments.services.assignment import check_place
+
+
+class NodeForm(ModelForm):
+    """Where a node belongs and what it is to be is decided by the rules of the API."""
+
+    def clean(self) -> dict[str, Any]:
+        """Checked as an assignment is."""
+        values = super().clean() or {}
+        if self.errors or not _PLACE & set(self.changed_data):
+            return values
+        was = Node.objects.select_related("cluster").filter(pk=self.instance.pk).first() or Node(uid=values.get("uid", ""))
+        roles = [*(values.get("roles") or ()), *(values.get("pending_roles") or ())]
+        try:
+            check_place(was, values.get("cluster"), roles)
+        except FuelwebError as error:
+            raise ValidationError(str(error)) from error
+        if was.cluster_id is None and values.get("cluster") is not None and was.status == "discover":
+            values["pending_addition"] = True
+        return values
+
+
+_PLACE = {"cluster", "roles", "pending_roles", "tags", "pending_addition", "pending_deletion"}
 
 
 @admin.register(Node)
 class NodeAdmin(ByRole):
     """Nodes; their states are moved by deployments, not by hand."""
 
+    form = NodeForm
     cluster_path = "cluster_id"
     to_change = rights.OPERATE
     to_add = rights.ADMIN

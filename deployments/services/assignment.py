@@ -13,6 +13,7 @@ from deployments.models import Cluster, Node
 from deployments.services import clusters
 from deployments.services.errors import Conflict, NotFound
 from deployments.services.nodes import find_nodes, uid_of
+from history import queries as history
 
 
 def create_cluster(data: Mapping[str, Any], version: str) -> Cluster:
@@ -107,6 +108,24 @@ def _check_roles(cluster: Cluster, names: Sequence[str]) -> None:
         for other in names:
             if other != name and (conflicts == "*" or other in conflicts):
                 raise InvalidData(f"Role '{name}' in conflict with role '{other}'.")
+
+
+def check_place(node: Node, cluster: Cluster | None, roles: Sequence[str]) -> None:
+    """Refuse what can't be made of a node by hand: where it belongs, and its roles (those to come as well).
+
+    Raises:
+        InvalidData: it has to leave a cluster by a deployment, or can't have these roles together.
+        Conflict: it is being deployed.
+    """
+    before = node.cluster
+    if before is not None and (busy := history.unfinished_deploy(before.pk)) is not None:
+        raise Conflict(f"Node {node.uid} is being deployed (transaction {busy.pk}): wait for that to end, or stop it.")
+    if before is not None and before != cluster and node.status != "discover":
+        raise InvalidData(
+            f"Node {node.uid} was deployed in cluster {before.name}, and leaves it by a deployment: tick its pending deletion instead."
+        )
+    if cluster is not None:
+        _check_roles(cluster, list(dict.fromkeys(roles)))
 
 
 def join(cluster: Cluster, names: Sequence[str | int]) -> None:

@@ -22,6 +22,8 @@ from history.models import Transaction
 
 UNLOCKED = ("new", "operational", "error", "stopped", "partially_deployed")
 _NET_PROVIDERS = ("neutron", "nova_network")
+FUEL_VERSION = "10.0"
+"""The Fuel whose API this is."""
 _ORDER = ("task_based_deployment", "task_based_always")
 _MODES = tuple(mode for mode, _ in Cluster.MODES)
 
@@ -47,12 +49,27 @@ def create(data: Mapping[str, Any], version: str) -> Cluster:
     values |= _fixed(data)
     settings = defaults(release)
     values.setdefault("task_based_deployment", initial_flag(release, settings))
-    values |= {"settings": settings, "fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
+    values |= {"settings": settings, **at_first(version)}
     try:
         with database.atomic():
             return Cluster.objects.create(release=release, **values)
     except IntegrityError as error:
         raise Conflict("Environment with this name already exists") from error
+
+
+def at_first(version: str) -> dict[str, Any]:
+    """What every new cluster has: nothing of its settings was deployed yet."""
+    return {"fuel_version": version, "changes": [{"name": "attributes", "node_id": None}]}
+
+
+def check_release(release: Release) -> None:
+    """Refuse a release with which nothing can be deployed.
+
+    Raises:
+        Forbidden: it is unavailable.
+    """
+    if release.state != "available":
+        raise Forbidden(f"Release with ID '{release.pk}' is not deployable.")
 
 
 def update(cluster: Cluster, data: Mapping[str, Any]) -> Cluster:
@@ -182,8 +199,7 @@ def _release(given: Any) -> Release:
     release = Release.objects.filter(pk=given).first() if known else None
     if release is None:
         raise InvalidData("Invalid release ID")
-    if release.state != "available":
-        raise Forbidden(f"Release with ID '{release.pk}' is not deployable.")
+    check_release(release)
     return release
 
 

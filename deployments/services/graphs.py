@@ -50,15 +50,24 @@ def upload_graph(owner: Cluster | Release, graph_type: str, document: Any) -> Up
     Raises:
         InvalidData: it is not a graph; nothing was changed.
     """
-    if not re.match(GRAPH_TYPE_PATTERN, graph_type) or len(graph_type) > _LONGEST:
-        raise InvalidData(f"'{graph_type}' can't be a graph's type: use letters, digits, - and _ only, 255 at most.")
-    refuse_unstorable(document, "The graph")
-    fields = _read(document)
-    warnings = [*validate(fields["tasks"]), *_about_roles(owner, fields["tasks"]), *_about_order(owner, graph_type, fields["tasks"])]
+    fields, warnings = checked(owner, graph_type, document)
     key = {"cluster": owner} if isinstance(owner, Cluster) else {"release": owner}
     with database.atomic():
         graph, created = Graph.objects.update_or_create(**key, type=graph_type, defaults=fields)
     return Uploaded(graph, created, warnings)
+
+
+def checked(owner: Cluster | Release, graph_type: str, document: Any) -> tuple[dict[str, Any], list[PlanWarning]]:
+    """The columns of a graph as `upload_graph` stores it, and what looks like a mistake in it.
+
+    Raises:
+        InvalidData: it is not a graph.
+    """
+    if not re.match(GRAPH_TYPE_PATTERN, graph_type) or len(graph_type) > _LONGEST:
+        raise InvalidData(f"'{graph_type}' can't be a graph's type: use letters, digits, - and _ only, 255 at most.")
+    refuse_unstorable(document, "The graph")
+    fields = _read(document)
+    return fields, [*validate(fields["tasks"]), *_about_roles(owner, fields["tasks"]), *_about_order(owner, graph_type, fields["tasks"])]
 
 
 def _about_roles(owner: Cluster | Release, tasks: Sequence[Any]) -> list[PlanWarning]:

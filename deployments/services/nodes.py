@@ -11,6 +11,7 @@ from django.db import transaction as database
 from django.db.models import QuerySet
 
 from deployments.core.errors import InvalidData
+from deployments.core.states import NODE, check
 from deployments.models import Cluster, Node
 from deployments.models.node import ERROR_TYPES, STATUSES
 from deployments.services import notifications
@@ -139,27 +140,53 @@ def known_by(data: Mapping[str, Any]) -> Node:
     return found
 
 
-def update(node: Node, data: Mapping[str, Any]) -> Node:
-    """Change what people may change of a node.
+def update(node: Node, data: Mapping[str, Any], *, actor: str, reason: str, clock: Clock) -> Node:
+    """Change what people may change of a node. A change of its state is recorded as a request `node_state`.
 
     Raises:
-        InvalidData: a field is not as it must be.
-        Conflict: the hostname or the MAC address is taken.
+        InvalidData: a field is not as it must be, or the table of moves does not have such a change of its state.
+        Conflict: the hostname or the MAC address is taken, or its state is to be changed while it is being deployed.
     """
     wanted = data.get("cluster_id", data.get("cluster", node.cluster_id))
     if wanted != node.cluster_id:
         raise InvalidData("Changing cluster on the fly is not allowed: use assignment and unassignment.")
     values = _values(data)
+    moves = values.get("status", node.status) != node.status
+    if moves:
+        _check_move(node, values["status"])
     try:
         with database.atomic():
-            Node.objects.filter(pk=node.pk).update(**values)
+            if not Node.objects.filter(pk=node.pk, status=node.status).update(**values):
+                raise Conflict(f"The state of node {node.uid} has just changed: look at it again.")
+            if moves:
+                _record_move(node, values["status"], actor, reason, clock)
     except IntegrityError as error:
         raise Conflict(f"Another node has this hostname or this MAC address: {values.get('hostname') or values.get('mac')}.") from error
     node.refresh_from_db()
     return node
 
 
-def update_several(nodes: Sequence[Node], entries: Sequence[Mapping[str, Any]]) -> list[Node]:
+def _check_move(node: Node, status: str) -> None:
+    """What a deployment is doing to the node is its own matter; else the table of moves decides."""
+    if node.cluster_id and (busy := history.unfinished_deploy(node.cluster_id)) is not None:
+        raise Conflict(
+            f"Node {node.uid} is being deployed (transaction {busy.pk}), which moves its state: wait for that to end, or stop it."
+        )
+    if status in _BUSY:
+        raise InvalidData(f"Node {node.uid} can't be said to be {status}: only a deployment makes it so.", node=node.uid)
+    check(NODE, node.status, status, node=node.uid)
+
+
+def _record_move(node: Node, status: str, actor: str, reason: str, clock: Clock) -> None:
+    cluster = node.cluster
+    request = recorder.Request(
+        name="node_state", cluster_id=cluster.pk if cluster else None, cluster_name=cluster.name if cluster else "", actor=actor,
+        reason=reason, arguments={"node": node.uid, "old": node.status, "new": status},
+    )  # fmt: skip
+    recorder.note_done(request, clock.now(), f"Node {node.uid} went from {node.status} to {status}, as {actor or 'somebody'} said.")
+
+
+def update_several(nodes: Sequence[Node], entries: Sequence[Mapping[str, Any]], *, actor: str, reason: str, clock: Clock) -> list[Node]:
     """Change each node as its entry says: all of them, or none.
 
     Raises:
@@ -167,7 +194,7 @@ def update_several(nodes: Sequence[Node], entries: Sequence[Mapping[str, Any]]) 
         Conflict: a hostname or a MAC address is taken.
     """
     with database.atomic():
-        return [update(node, data) for node, data in zip(nodes, entries, strict=True)]
+        return [update(node, data, actor=actor, reason=reason, clock=clock) for node, data in zip(nodes, entries, strict=True)]
 
 
 def delete(nodes: Sequence[Node], *, actor: str, reason: str, clock: Clock) -> Transaction:

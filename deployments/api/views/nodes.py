@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework.request import Request
@@ -69,7 +70,7 @@ class NodesView(ApiView):
     @describe.shows(NodeSerializer(many=True), request={"type": "array", "items": NODE})
     def put(self, request: Request) -> Response:
         """Change several nodes, all or none: each entry has an `id` or a `mac`."""
-        return Response(NodeSerializer(nodes.update_several(self._changed(), self._entries()), many=True).data)
+        return Response(NodeSerializer(self._update(self._changed()), many=True).data)
 
     @describe.starts(describe.query("ids", "Ids of nodes, joined by commas."))
     def delete(self, request: Request) -> Response:
@@ -78,6 +79,9 @@ class NodesView(ApiView):
         if not found:
             raise BadRequest("Name the nodes to delete: ?ids=1,2")
         return task_answer(nodes.delete(found, actor=self.actor, reason=self.reason, clock=SystemClock()))
+
+    def _update(self, found: Sequence[Node]) -> list[Node]:
+        return nodes.update_several(found, self._entries(), actor=self.actor, reason=self.reason, clock=SystemClock())
 
     def _changed(self) -> list[Node]:
         found = self._meant()
@@ -131,7 +135,8 @@ class OneNodeView(NodeView):
         """Change what is given."""
         node, data = self.node(), self.body()
         check_keys(node, data)
-        return Response(NodeSerializer(nodes.update(node, data)).data)
+        changed = nodes.update(node, data, actor=self.actor, reason=self.reason, clock=SystemClock())
+        return Response(NodeSerializer(changed).data)
 
     @describe.shows(NodeSerializer, request=NODE)
     def patch(self, request: Request, node_id: str) -> Response:

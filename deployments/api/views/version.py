@@ -8,8 +8,9 @@ from rest_framework.response import Response
 
 from deployments.api import describe
 from deployments.api.base import ApiView
+from deployments.services.clusters import FUEL_VERSION
 
-RELEASE = "10.0"
+RELEASE = FUEL_VERSION
 """The release of Fuel whose API this is."""
 
 

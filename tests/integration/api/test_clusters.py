@@ -311,3 +311,31 @@ def test_sequences(api: APIClient, cluster: Cluster) -> None:
 def test_what_a_graph_may_give_its_nodes(api: APIClient, cluster: Cluster, attributes: dict[str, Any], status: int) -> None:
     graph = {"tasks": [], "on_success": {"node_attributes": attributes}}
     send(api, "post", f"clusters/{cluster.id}/deployment_graphs/extra", graph, status)
+
+
+@pytest.mark.parametrize(
+    ("was", "wanted", "status", "said"),
+    [
+        ("error", "ready", 200, ""),
+        ("ready", "ready", 200, ""),
+        ("ready", "removing", 400, "only a deployment makes it so"),
+        ("ready", "discover", 400, "can't go from ready to discover"),
+    ],
+)
+def test_the_state_of_a_node_is_moved_by_the_table(
+    api: APIClient, cluster: Cluster, was: str, wanted: str, status: int, said: str
+) -> None:  # fmt: skip
+    Node.objects.filter(uid="1").update(status=was)
+    answer = send(api, "put", "nodes/1/", {"status": wanted, "online": True}, status)
+    assert said in answer.get("message", "")
+    recorded = Transaction.objects.filter(name="node_state").values_list("arguments", flat=True)
+    assert list(recorded) == ([{"node": "1", "old": was, "new": wanted}] if status == 200 and was != wanted else [])
+    assert Node.objects.get(uid="1").status == (wanted if status == 200 else was)
+
+
+def test_the_state_of_a_node_is_its_deployments_while_there_is_one(api: APIClient, cluster: Cluster) -> None:
+    Node.objects.filter(uid="1").update(status="error")
+    send(api, "put", f"clusters/{cluster.id}/changes", {}, 202)
+    assert "is being deployed" in send(api, "put", "nodes/1/", {"status": "ready"}, 409)["message"]
+    send(api, "put", "nodes/1/", {"status": "error", "online": False, "name": "one"})
+    assert Node.objects.get(uid="1").name == "one"
