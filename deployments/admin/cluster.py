@@ -62,6 +62,8 @@ class ClusterMembers(OfCluster):
 class ClusterForm(ModelForm):
     """A new cluster begins with the order that its release and settings stand for, unless somebody has touched the switch."""
 
+    has_new_settings = False
+
     def clean(self) -> dict[str, Any]:
         """Decide the switch; refuse what the API refuses."""
         values = super().clean() or {}
@@ -73,8 +75,13 @@ class ClusterForm(ModelForm):
                 self.add_error("release", str(error))
                 return values
             values["settings"] = values.get("settings") or clusters.defaults(release)
-        elif self.instance.pk is not None and clusters.is_locked(self.instance) and (changed := _LOCKED & set(self.changed_data)):
-            self.add_error(None, f"{', '.join(sorted(changed))} can't be changed while the cluster is being deployed: wait, or stop it.")
+        elif self.instance.pk is not None:
+            # (`changed_data` takes what is written otherwise for a change.)
+            was = Cluster.objects.get(pk=self.instance.pk)
+            changed = sorted(name for name in _LOCKED if name in values and values[name] != getattr(was, name))
+            if changed and clusters.is_locked(was):
+                self.add_error(None, f"{', '.join(changed)} can't be changed while the cluster is being deployed: wait, or stop it.")
+            self.has_new_settings = "settings" in changed
         if self.instance.pk is None and release is not None and "task_based_deployment" not in self.changed_data:
             try:
                 values["task_based_deployment"] = initial_flag(release, values.get("settings") or {})
@@ -128,7 +135,7 @@ class ClusterAdmin(ByRole):
         if not change:
             for name, value in clusters.at_first(clusters.FUEL_VERSION).items():
                 setattr(obj, name, getattr(obj, name) or value)
-        elif "settings" in form.changed_data and all(known.get("name") != "attributes" for known in obj.changes):
+        elif form.has_new_settings and all(known.get("name") != "attributes" for known in obj.changes):
             obj.changes = [*obj.changes, {"name": "attributes", "node_id": None}]
         super().save_model(request, obj, form, change)
 

@@ -26,9 +26,10 @@ class NodeForm(ModelForm):
     def clean(self) -> dict[str, Any]:
         """Checked as an assignment is."""
         values = super().clean() or {}
-        if self.errors or not _PLACE & set(self.changed_data):
-            return values
         was = Node.objects.select_related("cluster").filter(pk=self.instance.pk).first() or Node(uid=values.get("uid", ""))
+        # (`changed_data` takes what is written otherwise for a change.)
+        if self.errors or all(name not in values or values[name] == getattr(was, name) for name in _PLACE):
+            return values
         roles = [*(values.get("roles") or ()), *(values.get("pending_roles") or ())]
         try:
             check_place(was, values.get("cluster"), roles)

@@ -321,7 +321,14 @@ def test_a_graph_is_checked_as_an_upload_is(admin_client: Client, clusters: tupl
 def test_a_new_cluster_begins_as_by_the_api(admin_client: Client, clusters: tuple[Cluster, Cluster]) -> None:
     release = clusters[0].release
     Release.objects.filter(pk=release.pk).update(state="unavailable", attributes_metadata={"editable": {"common": {"x": {"value": 1}}}})
-    new = {"name": "third", "release": release.id, "max_nodes_per_call": 50, "fleet": "default", "net_provider": "neutron"}
+    new = {
+        "name": "third",
+        "mode": "ha_compact",
+        "release": release.id,
+        "max_nodes_per_call": 50,
+        "fleet": "default",
+        "net_provider": "neutron",
+    }
     page = admin_client.get("/admin/deployments/cluster/add/")
     given = {**{k: v for k, v in page.context["adminform"].form.initial.items() if v not in (None, {}, [])}, **new, **_no_inlines(page)}
     assert "is not deployable" in admin_client.post("/admin/deployments/cluster/add/", given).content.decode()
@@ -357,6 +364,28 @@ def test_a_node_is_placed_by_the_rules(admin_client: Client, clusters: tuple[Clu
     assert "leaves it by a deployment" in refused(cluster=other.pk)
     Transaction.objects.create(name="deploy", cluster_id=own.pk, cluster_name="own", status="running", created_at=NOW)
     assert "is being deployed" in refused(roles='["db"]')
-    assert admin_client.post(address, same).status_code == 302
+    answer = admin_client.post(address, same)
+    assert answer.status_code == 302, (answer.context["adminform"].form.changed_data, answer.context["errors"])
     node.refresh_from_db()
     assert (node.roles, node.cluster_id, node.status) == (["web"], own.pk, "stopped")
+
+
+def test_settings_are_not_changed_while_a_cluster_is_deployed(admin_client: Client, clusters: tuple[Cluster, Cluster]) -> None:
+    Cluster.objects.filter(pk=clusters[0].pk).update(status="deployment", settings={"a": {"b": {"value": 1}}}, changes=[])
+    address = f"/admin/deployments/cluster/{clusters[0].pk}/change/"
+    page = admin_client.get(address)
+    form = page.context["adminform"].form
+    same = {
+        name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in form.initial.items() if value is not None
+    }
+    same |= {**_no_inlines(page), "name": "renamed"}
+    for switch in ("task_based_deployment", "task_based_always", "is_customized"):
+        if not same.get(switch):
+            same.pop(switch, None)
+    assert "settings can&#x27;t be changed while" in admin_client.post(address, {**same, "settings": "{}"}).content.decode()
+    answer = admin_client.post(address, same)
+    assert answer.status_code == 302, answer.context["errors"]
+    Cluster.objects.update(status="operational")
+    assert admin_client.post(address, {**same, "settings": "{}"}).status_code == 302
+    changed = Cluster.objects.get(pk=clusters[0].pk)
+    assert (changed.name, changed.settings, changed.changes) == ("renamed", {}, [{"name": "attributes", "node_id": None}])
