@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
+from deployments.core import wording
+
 _KINDS = {
     "ready": "good", "operational": "good", "running": "busy", "deployment": "busy", "deploying": "busy", "provisioning": "busy",
     "started": "busy", "dispatched": "busy", "removing": "busy", "remove": "busy", "error": "bad", "lost": "bad", "stopped": "warn",
@@ -48,7 +50,7 @@ def took(start: datetime | None, end: datetime | None) -> str:
         return "–"
     seconds = ((end or timezone.now()) - start).total_seconds()
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return wording.took(seconds)
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -34,8 +34,11 @@ class Output:
     def tail(self) -> str:
         """The last whole lines."""
         end = self._end()
-        text = end[-OUTPUT_BYTES:].decode(errors="replace")
-        return text if len(end) <= OUTPUT_BYTES else text.partition("\n")[2] or text
+        if len(end) <= OUTPUT_BYTES:
+            return end.decode(errors="replace")
+        text = _without_half(end[-OUTPUT_BYTES:]).decode(errors="replace")
+        # A last line that is longer than what is kept has no beginning.
+        return text.partition("\n")[2].strip("\n") and text.partition("\n")[2] or text
 
     def _end(self) -> bytes:
         """A little more than is kept, to tell whether it was cut off."""
@@ -44,3 +47,11 @@ class Output:
         size = os.fstat(handle).st_size
         found = os.pread(handle, OUTPUT_BYTES + 1, max(0, size - OUTPUT_BYTES - 1))
         return (self._before + found.lstrip(b"\0"))[-OUTPUT_BYTES - 1 :] if self._before else found
+
+
+def _without_half(cut: bytes) -> bytes:
+    """Without what is left of a character (UTF-8) that was cut at the front."""
+    for start in range(min(3, len(cut))):
+        if cut[start] & 0b1100_0000 != 0b1000_0000:
+            return cut[start:]
+    return cut[3:]

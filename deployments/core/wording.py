@@ -23,3 +23,10 @@ def span(seconds: float) -> str:
         return f"{whole} s"
     units = ((whole // 60, "min"), (whole % 60, "s")) if whole < 3600 else ((whole // 3600, "h"), (whole % 3600 // 60, "min"))
     return " ".join(f"{value:,} {unit}" for value, unit in units if value)
+
+
+def took(seconds: float) -> str:
+    """`0.042 s`, `4.2 s`, `75.3 s`: two significant digits below ten seconds, so that what was quick does not seem to take no time."""
+    if seconds < 0.001:
+        return "under 1 ms"
+    return f"{seconds:.1f} s" if seconds >= 9.95 else f"{seconds:.{1 if seconds >= 0.995 else 2 if seconds >= 0.0995 else 3}f} s"

@@ -10,10 +10,11 @@ from argparse import SUPPRESS, ArgumentParser, _SubParsersAction
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter, OutputWrapper
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from deployments.core.errors import FuelwebError
+from deployments.management.console import SafeOutput
 from deployments.services.given_up import given_up
 from history import recorder
 
@@ -36,6 +37,24 @@ class FuelwebCommand(BaseCommand):
     """What may follow `manage.py`. Shown by `--help` and after wrong arguments: the first that has the same sub-command."""
     suppressed_base_arguments = {"--version", "-v", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}
     """Django's own, which work but would be most of every help text."""
+
+    @property
+    def stdout(self) -> OutputWrapper:
+        """Where it prints: what others have written can move no cursor there."""
+        return self._stdout
+
+    @stdout.setter
+    def stdout(self, out: OutputWrapper) -> None:
+        self._stdout = SafeOutput(out._out)
+
+    @property
+    def stderr(self) -> OutputWrapper:
+        """Where it complains, in the same way."""
+        return self._stderr
+
+    @stderr.setter
+    def stderr(self, out: OutputWrapper) -> None:
+        self._stderr = SafeOutput(out._out)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         # Django's parser raises what is wrong with the arguments only if it doesn't know of a command line; else it prints its usage.

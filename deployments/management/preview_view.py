@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from deployments.core.plan import SYNC_NODE, node_order
 from deployments.core.planning.preview import Line, Preview
 from deployments.core.wording import listed
+from deployments.management.console import console
 from deployments.services.due_graphs import Due
 from deployments.services.preview import Shown
 
@@ -20,7 +20,6 @@ _COLOURS = {"run": "cyan", "reuse": "green", "new": "yellow", "gone": "red"}
 _MOST_RANGES = 6
 _MOST_TASKS = 4
 _MOST_REASONS = 10
-_PIPE_WIDTH = 160
 """A pipe has no width: a table cut to 80 columns would lose what it is there to tell."""
 
 
@@ -54,21 +53,21 @@ def _graph_data(shown: Shown) -> dict[str, Any]:
 
 def show(preview: Preview, by: str, out: TextIO) -> None:
     """Print what would run, be kept or is gone; of what is skipped, a line for each reason."""
-    console = Console(file=out, width=None if out.isatty() else _PIPE_WIDTH, highlight=False)
+    screen = console(out)
     rows = list(_by_node(preview) if by == "node" else _by_task(preview))
     if rows:
         heads = ("nodes", "what", "tasks", "why") if by == "node" else ("task", "what", "nodes", "why")
         table = Table(*heads)
         for first, what, others, why in rows:
             table.add_row(Text(first), Text(what, style=_COLOURS[what.split()[-1]]), Text(others), Text(why))
-        console.print(table)
+        screen.print(table)
     counts = preview.counts()
-    console.print(
+    screen.print(
         f"{counts['run']} would run, {counts['reuse']} be reused, {counts['skip']} be skipped; "
         f"{counts['new']} of them are new, {counts['gone']} are gone."
     )
     for line in _skipped(preview):
-        console.print(Text(line), soft_wrap=True)
+        screen.print(Text(line), soft_wrap=True)
 
 
 def node_ranges(nodes: Iterable[str], most: int = _MOST_RANGES) -> str:

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.core.plan import SYNC_NODE
+from deployments.core.wording import took
+from deployments.management.console import SafeConsole
 from deployments.services.standing import standing_of
 from history import queries as history
 from history.models import Transaction
@@ -27,7 +29,7 @@ PATIENCE = 10.0
 
 def watch(transaction_id: int, *, good: str = "ready", every: float = 0.4) -> int:
     """Show a request until it is over; 0 if it ended as it should, 130 if nobody wants to see more (it goes on), else 1."""
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     try:
         parent = _watch(transaction_id, console, every)
     except KeyboardInterrupt:
@@ -134,4 +136,4 @@ def _took(parent: Transaction) -> str:
     if parent.time_start is None or parent.time_end is None:
         return ""
     # The clocks of two hosts may disagree by a little.
-    return f" in {max(0.0, (parent.time_end - parent.time_start).total_seconds()):.1f} s"
+    return f" in {took(max(0.0, (parent.time_end - parent.time_start).total_seconds()))}"

@@ -9,6 +9,18 @@ from typing import Any
 from deployments.core.errors import InvalidData
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Control characters but tab and end of line, marks that turn the direction of writing, and what has no width."""
+
+
+def visible(text: str) -> str:
+    """The text with every character that a terminal would obey, or hide, written as its escape (`\\x1b`, `\\u202e`)."""
+    return _INVISIBLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def storable(value: Any) -> Any:

@@ -7,12 +7,12 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from deployments import queries
 from deployments.management.base import FuelwebCommand
+from deployments.management.console import console
 from deployments.models import Cluster, Node
 from deployments.services.lifecycle import find_cluster
 from deployments.services.run_order import usual_order
@@ -47,8 +47,7 @@ class Command(FuelwebCommand):
             column.overflow = "fold"
         for record in records:
             shown.add_row(*(Text(_words(value)) for value in record.values()))
-        # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
-        Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(shown)
+        console(self.stdout).print(shown)
 
 
 def _cluster(cluster: Cluster) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 from rich.table import Table
 
 from deployments.management.base import FuelwebCommand, names, refuse_given
+from deployments.management.console import console
 from deployments.management.watch import COLOURS
 from deployments.services.deployment_history import STATUSES, HistoryFilter, find_transaction, items, table
 from deployments.services.nodes import uid_of
@@ -61,5 +61,4 @@ class Command(FuelwebCommand):
             cells = ["" if item[name] is None else str(item[name]) for name in _COLUMNS]
             cells[2] = f"[{COLOURS[item['status']]}]{item['status']}[/]"
             shown.add_row(*cells)
-        # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
-        Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(shown)
+        console(self.stdout).print(shown)

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.core.wording import took
 from deployments.management.base import FuelwebCommand
+from deployments.management.console import console
 from deployments.services.clock import SystemClock
 from deployments.services.drain import DrainView, StillRunning, drain_view
 from deployments.services.lifecycle import find_cluster
@@ -41,24 +42,24 @@ class Command(FuelwebCommand):
             self._table(view)
 
     def _table(self, view: DrainView) -> None:
-        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 120, highlight=False)
+        screen = console(self.stdout, pipe_width=120)
         if view.stopping:
             asked = view.transaction.stop_requested_at
             since = f"transaction {view.transaction.id} since {asked:%H:%M:%S} UTC"
-            console.print(f"[bold yellow]stopping[/] {since}: {view.waiting} task runs will not start.")
+            screen.print(f"[bold yellow]stopping[/] {since}: {view.waiting} task runs will not start.")
         else:
-            console.print(f"Transaction {view.transaction.id} is not being stopped: {view.done} task runs done, {view.waiting} to go.")
+            screen.print(f"Transaction {view.transaction.id} is not being stopped: {view.done} task runs done, {view.waiting} to go.")
         if stands := standing_of(view.transaction.id):
-            console.print(Text(stands, style="yellow"))
+            screen.print(Text(stands, style="yellow"))
         if not view.running:
-            console.print("Nothing runs.")
+            screen.print("Nothing runs.")
             return
         table = Table("node", "task", "since", "runs for", "usually (half / nine of ten)", "left", "tries")
         for run in sorted(view.running, key=lambda run: run.since or view.transaction.created_at):
             usual = f"{_span(run.p50)} / {_span(run.p90)}" if run.p50 is not None else "not known yet"
             since = f"{run.since:%H:%M:%S}" if run.since else ""
             table.add_row(Text(run.node), Text(run.task), since, _span(run.seconds), usual, _left(run), Text(_tries(run, view.stopping)))
-        console.print(table)
+        screen.print(table)
 
 
 def _told(data: Any) -> Any:
@@ -88,5 +89,5 @@ def _span(seconds: float | None) -> str:
     if seconds is None:
         return "?"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return took(seconds)
     return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from deployments.core.proof.failure_report import RootFailure
 from deployments.management.base import FuelwebCommand
+from deployments.management.console import console
 from deployments.services.explanation import Failures, failures_of
 
 
@@ -27,10 +28,9 @@ class Command(FuelwebCommand):
         if options["format"] == "json":
             self.stdout.write(json.dumps([failures.as_dict() for failures in found], indent=1))
             return
-        # A pipe has no width: lines broken at 80 columns would be hard to search.
-        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False, soft_wrap=True)
+        screen = console(self.stdout, soft_wrap=True)
         for failures in found:
-            _show(failures, console)
+            _show(failures, screen)
 
 
 def _show(failures: Failures, console: Console) -> None:

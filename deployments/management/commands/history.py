@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.core.wording import took
 from deployments.management.base import FuelwebCommand, names
+from deployments.management.console import console
 from deployments.management.watch import COLOURS
 from history import queries as history
 from history.models import TaskRun, Transaction
@@ -64,11 +65,10 @@ class Command(FuelwebCommand):
         for row in rows:
             state = f"[{COLOURS[row.status]}]{row.status}[/]"
             table.add_row(Text(row.task_name), Text(row.node), state, Text(row.type), _clock(row.time_start), _took(row), Text(row.reason))
-        # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
-        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False)
+        screen = console(self.stdout)
         if transaction.message:
             table.caption = Text(transaction.message)
-        console.print(table if table.row_count else Text(f"{title}. {transaction.message or 'There are no such task runs.'}"))
+        screen.print(table if table.row_count else Text(f"{title}. {transaction.message or 'There are no such task runs.'}"))
 
 
 def _record(row: TaskRun) -> dict[str, Any]:
@@ -91,4 +91,4 @@ def _clock(at: datetime | None) -> str:
 
 
 def _took(row: TaskRun) -> str:
-    return f"{max(0.0, (row.time_end - row.time_start).total_seconds()):.2f} s" if row.time_start and row.time_end else ""
+    return took(max(0.0, (row.time_end - row.time_start).total_seconds())) if row.time_start and row.time_end else ""

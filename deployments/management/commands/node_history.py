@@ -7,11 +7,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from deployments.management.base import FuelwebCommand
+from deployments.management.console import console
 from deployments.management.watch import COLOURS
 from deployments.models import Node
 from deployments.services.deployment_history import iso
@@ -48,8 +48,7 @@ class Command(FuelwebCommand):
             cells = {name: Text("" if value is None else str(value)) for name, value in record.items()}
             cells["status"].stylize(COLOURS[record["status"]])
             shown.add_row(*cells.values())
-        # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
-        Console(file=self.stdout, width=None if self.stdout.isatty() else 200, highlight=False).print(shown)
+        console(self.stdout, pipe_width=200).print(shown)
 
 
 def _record(row: TaskRun) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 
 from deployments.core.cases import cluster_file
 from deployments.core.cases.case_report import case_report, refuse_critical_offline, summary
@@ -25,6 +24,7 @@ from deployments.core.simulation.simulate import SimulationResult, simulate
 from deployments.limits import timer_limit
 from deployments.management import simulation_view
 from deployments.management.base import FuelwebCommand, names, refuse_empty
+from deployments.management.console import SafeConsole
 from deployments.management.documents import content, read_case, read_durations, read_planning_case
 
 
@@ -74,7 +74,7 @@ class Command(FuelwebCommand):
         elif form == "dot":
             self.stdout.write(simulation_drawing.dot(result, rehearsal.durations))
         else:
-            simulation_view.show(result, rehearsal.durations, Console(highlight=False))
+            simulation_view.show(result, rehearsal.durations, SafeConsole(highlight=False))
 
 
 def _rehearsal(options: dict[str, Any]) -> Rehearsal:

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.core.wording import took
 from deployments.management.base import FuelwebCommand, names, refuse_empty
+from deployments.management.console import console
 from deployments.services import transactions
 from deployments.services.deployment_history import find_transaction, iso
 from deployments.services.lifecycle import find_cluster
@@ -68,8 +69,7 @@ class Command(FuelwebCommand):
             column.overflow = "fold"
         for record in records:
             shown.add_row(*(Text(cell) for cell in _cells(record)))
-        # A pipe has no width: a table cut to 80 columns would lose what it is there to tell.
-        Console(file=self.stdout, width=None if self.stdout.isatty() else 160, highlight=False).print(shown)
+        console(self.stdout).print(shown)
         why = standing() if any(record["status"] in ("pending", "running") for record in records) else {}
         for record in records:
             if record["id"] in why:
@@ -78,13 +78,13 @@ class Command(FuelwebCommand):
 
 def _cells(record: dict[str, Any]) -> list[str]:
     begun, ended = (datetime.fromisoformat(at) if (at := record[name]) else None for name in ("time_start", "time_end"))
-    took = "" if begun is None or ended is None else f"{max(0.0, (ended - begun).total_seconds()):.1f} s"
+    lasted = "" if begun is None or ended is None else took(max(0.0, (ended - begun).total_seconds()))
     what = record["name"] if record["graph_type"] in (None, "default") else f"{record['name']} {record['graph_type']}"
     status = record["status"] if record["status"] != "running" else f"running {record['progress']} %"
     if record["deleted_at"]:
         status += ", deleted"
     parent = "" if record["parent"] is None else str(record["parent"])
-    return [str(record["id"]), parent, what, record["cluster"], status, f"{begun:%m-%d %H:%M:%S}" if begun else "", took, record["actor"]]
+    return [str(record["id"]), parent, what, record["cluster"], status, f"{begun:%m-%d %H:%M:%S}" if begun else "", lasted, record["actor"]]
 
 
 def _chosen(options: dict[str, Any]) -> list[Transaction]:

@@ -70,6 +70,22 @@ class TestShell:
         assert _execute(node, kind, **parameters, retries=5, interval=20) == Outcome("error", "The disk is full. 2 of 6 tries, stopped.")
         assert (len(node.ends), node.pauses) == (4, [20.0, 20.0])
 
+    @pytest.mark.parametrize(
+        ("output", "quoted"),
+        [
+            ("\n \n", "."),
+            ("a\nb\nc\nd\n", ": b | c | d"),
+            ("10 %\r50 %\r100 %\r\n", ": 100 %"),
+            ("downloading\rdone\n", ": doneloading"),
+            ("first\n" + "é" * 299 + "!\n", ": " + "é" * 299 + "!"),
+            ("x" * 500, ": …" + "x" * 300),
+            ("y" * 295 + "\nlast\n", ": last"),
+        ],
+    )
+    def test_a_failure_quotes_the_last_lines_that_say_something(self, output: str, quoted: str) -> None:
+        node = ScriptedNode(Ended("exited", 1, output))
+        assert _execute(node, "shell", cmd="x", retries=0).reason == f"The command ended with exit code 1{quoted}"
+
     def test_tries_again_with_pauses_between(self) -> None:
         node = ScriptedNode(FAILED, FAILED, OK)
         assert _execute(node, "shell", cmd="x", cwd="/tmp", timeout="7").state == "ready"
@@ -79,7 +95,7 @@ class TestShell:
         node = ScriptedNode(FAILED, FAILED)
         outcome = _execute(node, "shell", cmd="x", retries=1, interval=0.5)
         assert outcome.state == "error"
-        assert outcome.reason == "The command ended with exit code 2: the disk is full"
+        assert outcome.reason == "The command ended with exit code 2: one | the disk is full"
         assert outcome.summary["exit_code"] == 2
         assert node.pauses == [0.5]
 
@@ -183,7 +199,7 @@ class TestWhatCanNotBeStored:
     def test_characters_of_an_output_are_replaced(self) -> None:
         outcome = _execute(ScriptedNode(*[Ended("exited", 2, "one\0two\n\ud800")] * 3), "shell", cmd="x")
         assert outcome.summary == {"exit_code": 2, "output": "one\ufffdtwo\n\ufffd"}
-        assert outcome.reason == "The command ended with exit code 2: \ufffd"
+        assert outcome.reason == "The command ended with exit code 2: one\ufffdtwo | \ufffd"
 
     def test_at_every_depth_and_in_keys(self) -> None:
         outcome = Outcome("ready", "a\0", {"k\0": [{"x": "\0"}, 5, None], "pair": ("\0", 1.5)})
