@@ -88,7 +88,11 @@ def stop_unreadable(parent: Transaction, child: Transaction, why: str, ledger: L
     for node in history.touched_nodes(child.id) if not (child.noop or child.rehearsal) else ():
         if node not in ended:
             ledger.note("node", "stopped", node=node, reason=why)
-            ledger.also(statuses.NodeEnd(node, child.cluster_id or 0, "stopped", why, {}).write)
+            change = statuses.NodeEnd(
+                uid=node, cluster_id=child.cluster_id or 0, graph_type=child.graph_type, outcome="stopped", reason=why, callbacks={},
+                before=child.result.get("before", {}).get(node, ""),
+            )  # fmt: skip
+            ledger.also(change.write)
     _stop(parent, f"Stopped. {why}", f"Stopped. {why}", ledger)
 
 

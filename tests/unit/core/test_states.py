@@ -56,7 +56,7 @@ def test_what_is_not_in_the_table_is_refused_with_both_states(table):
 
 def test_the_error_crosses_process_borders_with_its_node():
     with pytest.raises(IllegalTransition) as error:
-        check(NODE, "removing", "ready", node="7")
+        check(NODE, "ready", "discover", node="7")
     assert pickle.loads(pickle.dumps(error.value)).node == "7"
 
 
