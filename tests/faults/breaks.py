@@ -20,7 +20,7 @@ from deployments.agent.leases import Leases
 from deployments.agent.memory import NodeMemory
 from deployments.core.plan import Plan
 from deployments.core.scheduling import schedule
-from deployments.core.scheduling.failures import FaultTolerance
+from deployments.core.scheduling.failures import BORNE, Excess, FaultTolerance
 from deployments.core.scheduling.schedule import Scheduler
 from deployments.services import child, judge, receive
 from deployments.services.clock import moment
@@ -138,8 +138,8 @@ def _all_idempotent(plan: Plan) -> Plan:
 
 
 class _BearsAll(FaultTolerance):
-    def excess(self) -> str:
-        return ""
+    def excess(self) -> Excess:
+        return BORNE
 
 
 _UPDATE_WHERE, _WRITE, _VOUCH = ledger.update_where, Ledger.write, Trust.vouch

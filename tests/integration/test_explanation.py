@@ -70,7 +70,7 @@ def test_exceeded_tolerance_is_named_once() -> None:
     run = Recorded(plan_of("a/1 b/2", groups=tolerant("1 2", tolerance=0)))
     run.commit(Begin())
     run.finish({"a/1": "error:no"})
-    assert said("failures", run.parent.id).count("Fault tolerance exceeded: group all: node 1 of 2 failed, none may fail.") == 1
+    assert said("failures", run.parent.id).count("Fault tolerance exceeded: all: node 1 failed, 1 of 2, none may fail.") == 1
 
 
 def test_nothing_failed() -> None:

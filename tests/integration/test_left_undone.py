@@ -35,7 +35,7 @@ def test_a_deployment_that_leaves_no_node_ready_is_an_error(system: System, clus
     done = system.deploy(cluster, fail=["two/1", "two/3"])
     assert done.status == "error"
     assert done.message == (
-        "Fault tolerance exceeded: group web: nodes 1 and 3 of 3 failed and node 2 is blocked by that, 2 may fail. "
+        "Fault tolerance exceeded: web: nodes 1 and 3 failed and node 2 is blocked by that, 3 of 3, 2 may fail. "
         "The cause: two/1 failed (as told); two/3 failed (as told)."
     )
     assert statuses(cluster) == ("error", {"1": "error", "2": "error", "3": "error"})
@@ -54,7 +54,7 @@ def test_every_failure_tells_all_that_waits_for_it(system: System, cluster: Clus
 def test_a_tolerated_failure_that_leaves_others_undone_is_none(system: System, cluster: Cluster) -> None:
     done = system.deploy(cluster, fail=["two/1"])
     assert done.status == "error"
-    assert "node 1 of 3 failed and nodes 2 and 3 are blocked by that, 2 may fail" in done.message
+    assert "web: node 1 failed and nodes 2 and 3 are blocked by that, 3 of 3, 2 may fail" in done.message
 
 
 def test_a_tolerated_failure_that_keeps_nobody_from_anything_is_borne(system: System) -> None:

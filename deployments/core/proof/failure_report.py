@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.core.links import link
 from deployments.core.plan import Plan, node_order
-from deployments.core.scheduling.failures import FaultTolerance
+from deployments.core.scheduling.failures import BORNE, Excess, FaultTolerance
 from deployments.core.wording import counted, listed
 
 LAST_LINES = 5
@@ -91,11 +91,11 @@ class OfflineNode:
 
 @dataclass(frozen=True, slots=True)
 class FailureReport:
-    """Root causes, in the plan's order. `exceeded` says which fault tolerance was too small, empty while all is borne."""
+    """Root causes, in the plan's order. `exceeded` says which fault tolerance was too small, if any."""
 
     failures: tuple[RootFailure, ...] = ()
     offline: tuple[OfflineNode, ...] = ()
-    exceeded: str = ""
+    exceeded: Excess = BORNE
 
     @property
     def clean(self) -> bool:
@@ -107,7 +107,8 @@ class FailureReport:
         return {
             "failures": [failure.as_dict() for failure in self.failures],
             "offline": [node.as_dict() for node in self.offline],
-            "exceeded": self.exceeded,
+            "exceeded": str(self.exceeded),
+            "exceeded_groups": self.exceeded.as_list(),
         }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from deployments.core.graph.templates import SKIPPED
 from deployments.core.links import Links, link
 from deployments.core.plan import ENGINE_TYPES, SYNC_NODE, Plan
-from deployments.core.scheduling.failures import FaultTolerance
+from deployments.core.scheduling.failures import BORNE, Excess, FaultTolerance
 
 DONE = frozenset({"ready", "skipped"})
 
@@ -25,8 +25,8 @@ class Replay:
         self.stuck: set[int] = set()
         """Runs that can't start: on a failed node, or behind a run that failed or can't start."""
         self.failed_nodes: set[str] = set()
-        self.excess = ""
-        """Which fault tolerance is exceeded, as a sentence."""
+        self.excess: Excess = BORNE
+        """Which fault tolerance is exceeded."""
         self._links: Links = link(plan)
         self._before: list[list[int]] = []
         self._waiting = list(self._links.predecessor_counts)
@@ -112,7 +112,7 @@ class Replay:
     def _judge_anew(self) -> None:
         """A person has resolved a failure: what followed from it may hold no longer."""
         self.stuck, self.failed_nodes, self._passed = set(), set(), set()
-        self._tolerance, self.excess = FaultTolerance(self.plan), ""
+        self._tolerance, self.excess = FaultTolerance(self.plan), BORNE
         for node in sorted(self._offline):
             self.offline(node)
         for run, status in enumerate(self.status):

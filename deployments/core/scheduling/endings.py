@@ -48,8 +48,8 @@ def finish(scheduler: Scheduler) -> Finish | None:
         return Finish("ready")
     failed = _why_nodes_failed(scheduler)
     left = _left_blocked(scheduler)
-    if reason := scheduler.tolerance.excess(left):
-        return Finish("error", f"{reason} The cause: {failed}.")
+    if excess := scheduler.tolerance.excess(left):
+        return Finish("error", f"{excess} The cause: {failed}.")
     at_work = {scheduler.places.node_of[run] for run in range(len(scheduler.plan.runs)) if not scheduler.places.engine[run]}
     if at_work and all(node in scheduler.nodes.failed or scheduler.nodes.names[node] in left for node in at_work):
         return Finish("error", f"No node came through: {failed}.")

@@ -32,7 +32,7 @@ from deployments.core.links import Links, link
 from deployments.core.plan import Plan
 from deployments.core.scheduling import endings, explain
 from deployments.core.scheduling.dependencies import Dependencies
-from deployments.core.scheduling.failures import FaultTolerance
+from deployments.core.scheduling.failures import FaultTolerance, critical_offline
 from deployments.core.scheduling.ledger import UNDER_WAY, NodeBook, Progress, RunBook
 from deployments.core.scheduling.places import NO_RUN, Places
 from deployments.core.scheduling.snapshot import RunState, RunStatus, Snapshot
@@ -109,8 +109,8 @@ class Scheduler:
             self._handlers[type(event)](event, now)
         for run in self.runs.due(now):
             self._queue(run)
-        if not self.draining and (reason := self.tolerance.excess()):
-            self._drain("tolerance", reason)
+        if not self.draining and (excess := self.tolerance.excess()):
+            self._drain("tolerance", str(excess))
         if self.begun:
             if not self.draining and not self.held:
                 self._start()
@@ -177,7 +177,7 @@ class Scheduler:
             self._take_offline(self.nodes.number[node])
         if self._fresh and critical and not self.draining:
             self.critical_offline = tuple(critical)
-            self._drain("tolerance", f"Critical nodes are not available for deployment: {', '.join(critical)}.")
+            self._drain("tolerance", critical_offline(critical))
         self._fresh = False
 
     def _run_started(self, event: RunStarted, now: float) -> None:

@@ -36,10 +36,10 @@ class Command(FuelwebCommand):
 def _show(failures: Failures, console: Console) -> None:
     row, report = failures.transaction, failures.report
     console.print(Text(f"Transaction {row.id}: {row.name} {row.graph_type} of {row.cluster_name}, {row.status}", style="bold"))
-    if row.message and row.own_message != report.exceeded:
+    if row.message and row.own_message != str(report.exceeded):
         console.print(Text(row.message))
     if report.exceeded:
-        console.print(Text(report.exceeded, style="red"))
+        console.print(Text(str(report.exceeded), style="red"))
     for node in report.offline:
         console.print(Text(f"Node {node.node} is offline. {node.consequence}", style="yellow"))
     for failure in report.failures:

@@ -31,7 +31,7 @@ def test_nothing_failed() -> None:
     plan = plan_of("a/1 b/2", "a/1 > b/2", groups=BOTH)
     report = failure_report(plan, played(plan))
     assert report.clean
-    assert report.as_dict() == {"failures": [], "offline": [], "exceeded": ""}
+    assert report.as_dict() == {"failures": [], "offline": [], "exceeded": "", "exceeded_groups": []}
 
 
 def test_what_a_failure_blocks_is_counted_by_task_and_node() -> None:
@@ -101,9 +101,11 @@ def test_what_waited_only_for_a_stop_is_blocked_by_nobody() -> None:
 
 def test_exceeded_tolerance_is_named() -> None:
     plan = plan_of("a/1 a/2 a/3", groups=tolerant("1 2 3", tolerance=1))
-    assert failure_report(plan, played(plan, fail="a/1")).exceeded == ""
+    assert not failure_report(plan, played(plan, fail="a/1")).exceeded
     exceeded = failure_report(plan, [RunFacts("error", 1), RunFacts("error", 1), RunFacts("ready", 1)]).exceeded
-    assert exceeded == "Fault tolerance exceeded: group all: nodes 1 and 2 of 3 failed, 1 may fail."
+    assert str(exceeded) == "Fault tolerance exceeded: all: nodes 1 and 2 failed, 2 of 3, 1 may fail."
+    told = {"group": "all", "size": 3, "tolerance": 1, "failed": ("1", "2"), "blocked": ()}
+    assert exceeded.as_list() == [told]
 
 
 def test_many_names_are_counted() -> None:

@@ -12,7 +12,7 @@ def test_a_node_that_the_failure_of_another_leaves_nothing_to_do_counts_too():
     out = scheduler.handle(Begin(("1", "2")), now=0.0)
     assert not any(isinstance(each, Dispatch) for each in out)
     assert any(isinstance(each, Drain) for each in out)
-    assert out[-1] == Finish("error", "Fault tolerance exceeded: group some: nodes 1 and 2 of 3 failed, 1 may fail.")
+    assert out[-1] == Finish("error", "Fault tolerance exceeded: some: nodes 1 and 2 failed, 2 of 3, 1 may fail.")
     assert scheduler.snapshot().offline == {"1", "2"}
 
 

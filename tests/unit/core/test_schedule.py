@@ -175,7 +175,7 @@ def test_a_blocked_node_that_had_begun_ends_in_error_and_one_that_had_not_is_unt
     out = stage.end("a/1", "error")
     assert [(i.node, i.status) for i in of_kind(out, EndNode)] == [("1", "error"), ("2", "error"), ("3", "untouched")]
     reason = (
-        "Fault tolerance exceeded: group all: node 1 of 3 failed and nodes 2 and 3 are blocked by that, 1 may fail. The cause: a/1 failed."
+        "Fault tolerance exceeded: all: node 1 failed and nodes 2 and 3 are blocked by that, 3 of 3, 1 may fail. The cause: a/1 failed."
     )
     assert of_kind(out, Finish) == [Finish("error", reason)]
 
@@ -188,8 +188,7 @@ def test_a_blocked_node_that_had_begun_ends_in_error_and_one_that_had_not_is_unt
             1,
             Finish(
                 "error",
-                "Fault tolerance exceeded: group all: node 1 of 3 failed and node 2 is blocked by that, 1 may fail. "
-                "The cause: two/1 failed.",
+                "Fault tolerance exceeded: all: node 1 failed and node 2 is blocked by that, 2 of 3, 1 may fail. The cause: two/1 failed.",
             ),
         ),
     ],
@@ -208,7 +207,7 @@ def test_a_critical_node_that_is_blocked_at_the_end_is_too_much():
     stage = Stage(plan_of("a/1 b/2 c/3", "a/1 > b/2", groups=tolerant("1 3", 1)))
     stage.begin()
     stage.end("a/1", "error")
-    reason = "Fault tolerance exceeded: node 2 is blocked, and no group allows for that. The cause: a/1 failed."
+    reason = "Fault tolerance exceeded: in no group: node 2 is blocked, none may fail. The cause: a/1 failed."
     assert of_kind(stage.end("c/3"), Finish) == [Finish("error", reason)]
 
 
@@ -273,7 +272,7 @@ def test_tolerance_exceeded_drains_and_ends_in_error_with_group_and_nodes():
     stage.begin()
     stage.start("a/1", "a/2", "a/3")
     assert of_kind(stage.end("a/1", "error"), Drain) == []
-    reason = "Fault tolerance exceeded: group compute: nodes 1 and 2 of 3 failed, 1 may fail."
+    reason = "Fault tolerance exceeded: compute: nodes 1 and 2 failed, 2 of 3, 1 may fail."
     assert Drain(reason, "tolerance") in stage.end("a/2", "error")
     out = stage.end("a/3")
     assert out == [EndRun(stage.index["a/3"], "ready"), EndNode("3", "stopped", reason), Finish("error", reason)]

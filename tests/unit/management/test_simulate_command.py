@@ -48,7 +48,7 @@ def test_json_has_every_run(files, capsys):
 def test_options_come_on_top(files, capsys):
     told = json.loads(said(capsys, *files, "--format=json", "--fail=install/3", "--offline=1"))
     assert told["failed_nodes"] == ["1", "3"] and told["success"] is False
-    assert "group web: nodes 1 and 3 of 3 failed, 1 may fail" in told["reason"]
+    assert "web: nodes 1 and 3 failed, 2 of 3, 1 may fail" in told["reason"]
     assert json.loads(said(capsys, *files, "--format=summary", "--only=install"))["makespan"] == 30
     assert json.loads(said(capsys, *files, "--format=summary", "--stop-at=10"))["counts"]["not_started"] == 3
 
