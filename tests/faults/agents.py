@@ -10,6 +10,7 @@ from deployments.agent.attempt import Agent, Refused
 from deployments.agent.config import AgentConfig
 from deployments.agent.memory import NodeMemory
 from deployments.agent.presence import sealed_heartbeat
+from deployments.agent.room import Room
 from deployments.dispatch import Order
 from deployments.wire import names
 from deployments.wire.sealing import NodeKeys
@@ -88,9 +89,9 @@ class AgentHost:
                 self._simulation.tell(f"no wake-up: {error}")
 
     def _beat(self, line: Line) -> None:
-        memory = NodeMemory(self._state, self.node)
+        memory, room = NodeMemory(self._state, self.node), Room(self._state)
         while True:
-            body = sealed_heartbeat(memory, self._keys, self.node, self._places, max(0, self._places - self._busy))
+            body = sealed_heartbeat(memory, self._keys, self.node, self._places, max(0, self._places - self._busy), room.lack())
             try:
                 line.beat({self.node: body}, GONE_AFTER_SECONDS)
             except (RedisError, OSError):

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from django.db import transaction as database
 
+from deployments.agent import memory
 from deployments.agent.attempt import Agent
 from deployments.agent.fence import Fence
 from deployments.agent.leases import Leases
@@ -73,6 +75,11 @@ def _recall_claimed(self: MemoryBroker, key: AttemptKey) -> str:
         return "neither"
     del self._store.permits[key.node]
     return "recalled"
+
+
+def _cut_off_and_write(path: Path, content: bytes, *, durable: bool = False) -> None:
+    path.write_bytes(b"")
+    _OVERWRITE(path, content, durable=durable)
 
 
 def _vouch_for_anybody(self: MemoryBroker, transaction: int, epoch: int) -> bool:
@@ -142,6 +149,7 @@ class _BearsAll(FaultTolerance):
         return BORNE
 
 
+_OVERWRITE = memory.overwrite
 _UPDATE_WHERE, _WRITE, _VOUCH = ledger.update_where, Ledger.write, Trust.vouch
 _REFUSAL, _CLAIM, _DRAIN = MemoryBroker._refusal, MemoryBroker.claim, MemoryBroker.drain
 _TAKE_REPORT, _STATE = receive.take_report, child._state
@@ -150,6 +158,8 @@ GUARDS: dict[str, Sequence[Patch]] = {
     # On the node.
     "fence": [(Fence, "_read", lambda self: None)],
     "start-in-lease": [(Leases, "stands", lambda self, key: True)],
+    "room": [(Agent, "_make_room", lambda *_: None)],
+    "notes-stay-whole": [(memory, "overwrite", _cut_off_and_write)],
     "number": [(NodeMemory, "check", lambda self, number: None)],
     "kept-outcome": [(NodeMemory, "outcome", lambda self: None)],
     # Redis.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from deployments.core.plan import ENGINE_TYPES, SYNC_NODE, Plan
 from deployments.models import Cluster, Node
 from deployments.services.child import wire_name
-from deployments.services.clock import moment
 from deployments.services.verification import verify_transaction
 from history import queries as history
 from history.models import Attempt, Event, TaskRun, Transaction
 from tests.faults.clock import EPOCH
+from tests.faults.disks import FAILS
 
 OFFLINE_AFTER = 40.0
 LONGEST_WAIT = 75.0
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def judge(world: World) -> list[str]:
     """Everything that must not have happened."""
-    looks = (_record, _losses, _stops, _tries, _leftovers, _offline, _stalls, _proofs)
+    looks = (_record, _losses, _notes, _stops, _tries, _leftovers, _offline, _stalls, _proofs)
     found = [*_journal(world.machines.journal), *world.rows.findings()]
     try:
         found += chain.from_iterable(look(world) for look in looks)
@@ -97,6 +97,15 @@ def _losses(world: World) -> Iterator[str]:
             yield f"FALSE: {name} is lost, but nothing was wrong."
 
 
+def _notes(world: World) -> Iterator[str]:
+    """An attempt fails for want of its agent's notes only if a write of them failed: a full disk costs time and nothing else."""
+    if world.faults.counts[FAILS]:
+        return
+    for tried in Attempt.objects.filter(status="error").select_related("run"):
+        if "could not note it" in tried.reason or "can't be written" in tried.reason:
+            yield f"FALSE: {tried.run}, attempt {tried.attempt} ({tried.node}#{tried.number}) is an error, but its disk was only full."
+
+
 def _pauses(tries: Iterable[Attempt]) -> Iterator[str]:
     """A failed attempt is followed by the next one after the plan's pause, whoever owns the transaction by then."""
     plans: dict[int, Plan] = {}
@@ -135,7 +144,8 @@ def _order(child: Transaction, journal: list[Entry], known: dict[tuple[str, int]
             continue
         for other in sorted(needed[position[tried.run_id]]):
             borne = not plan.runs[other].fail_on_error and rows[other].status == "skipped"
-            if done.get(other, entry.start) >= entry.start and not (borne and rows[other].time_end <= moment(entry.at)):
+            # Times of the record are compared with each other: after a clock has gone back they are ahead of the nodes'.
+            if done.get(other, entry.start) >= entry.start and not (borne and rows[other].time_end <= tried.dispatched_at):
                 yield f"ORDER: {tried.run.task_name}/{tried.run.node} began before {plan.runs[other].name} was done."
 
 

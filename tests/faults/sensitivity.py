@@ -9,6 +9,8 @@ from tests.faults.player import Found
 BREAKS: dict[tuple[str, ...], str] = {
     ("fence",): "the agent does not look for what an earlier attempt left running on the node",
     ("fence", "later-permit-halts"): "… nor does an attempt end itself when a later one is permitted",
+    ("room",): "an agent claims an attempt without making sure that its disk has room for the notes",
+    ("notes-stay-whole",): "the number is cut off before it is written anew, so that a write that fails leaves nothing",
     ("start-in-lease",): "an agent that was frozen after its claim starts the command when its lease is long over",
     ("number", "claim-once"): "the agent starts a dispatch number again, and a claim can be repeated by another message",
     ("number", "recall-claimed"): "the agent starts a dispatch number again, and a recall never answers `claimed`",
@@ -54,8 +56,9 @@ COVERED: dict[tuple[str, ...], str] = {
 """Guards that can be spared alone: what stands behind them."""
 
 QUICK: tuple[tuple[str, ...], ...] = (
-    ("fence",), ("number", "claim-once"), ("recall-claimed",), ("lease-lasts",), ("epoch",), ("log-in-commit",), ("outcome-once",),
-    ("log-time",), ("lock-timeout",), ("skip-locked",), ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
+    ("fence",), ("room",), ("notes-stay-whole",), ("number", "claim-once"), ("recall-claimed",), ("lease-lasts",), ("epoch",),
+    ("log-in-commit",), ("outcome-once",), ("log-time",), ("lock-timeout",), ("skip-locked",), ("rebuild",), ("limits",),
+    ("tolerance",), ("dependencies",), ("lost-once",),
 )  # fmt: skip
 """Those that are noticed within the first few seeds: what is played in every run of the tests."""
 

@@ -14,7 +14,7 @@ from time import process_time
 from typing import Any
 from unittest.mock import patch
 
-from deployments.agent import attempt, fence, leases, memory, steady
+from deployments.agent import attempt, fence, leases, memory, room, steady
 from deployments.core.plan import MASTER_NODE
 from deployments.core.time_limit import Limit
 from deployments.models import Cluster, Graph, Node, Release
@@ -32,6 +32,7 @@ from tests.faults.broker import Line, Redis
 from tests.faults.chance import Faults
 from tests.faults.clock import Simulation, threading_module, time_module
 from tests.faults.database import Database
+from tests.faults.disks import Disks
 from tests.faults.graphs import random_plan
 from tests.faults.machines import LocalDouble, Machines
 from tests.faults.messages import DispatcherDouble, Queues
@@ -64,6 +65,7 @@ class World:
 
     def __init__(self, seed: int, simulation: Simulation, faults: Faults, rows: Rows, state: Path) -> None:
         self.simulation, self.faults, self.rows = simulation, faults, rows
+        self.disks = Disks(seed, simulation, faults)
         self.seed = seed
         self.chance = random.Random(f"structure {seed}")
         self.redis, self.queues, self.machines = Redis(simulation), Queues(simulation), Machines(simulation)
@@ -102,6 +104,7 @@ class World:
             host.start()
         self.timed.start()
         self.rows.start()
+        self.disks.start(self)
         return self.simulation.run_until(lambda: self.timed.at_rest, BOUND)
 
     def _make_cluster(self) -> Cluster:
@@ -155,6 +158,8 @@ def _in_place(world: World) -> Iterator[None]:
             stack.enter_context(patch.object(module, "time", time))
         for module in (leases, wakes, ownership, orchestrator):
             stack.enter_context(patch.object(module, "threading", threads))
+        stack.enter_context(patch.object(memory, "os", world.disks.os_module()))
+        stack.enter_context(patch.object(room, "_lack", world.disks.lack))
         stack.enter_context(patch.object(attempt, "Local", LocalDouble))
         stack.enter_context(patch.object(orchestrator, "FLEETS_EVERY", 60.0))
         stack.enter_context(patch.object(fence, "processes", world.machines.processes_module()))
