@@ -5,12 +5,14 @@ One more is one more function and its line in `TROUBLES`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
@@ -19,8 +21,11 @@ from deployments.services.clock import SystemClock
 from deployments.services.lifecycle import DeployOptions, request_deploy
 from deployments.services.rehearsal import Rehearsal
 from deployments.services.setup import make_dispatcher
+from fuelweb import system
+from fuelweb.supervisor import Child
 from history.models import Snapshot, TaskRun, Transaction
 from tests.benchmarks.stage import Stage, wait_for
+from tests.disks import small_disk
 
 
 @dataclass
@@ -115,7 +120,31 @@ def huge_parameters(scene: Scene) -> Iterator[Transaction]:
     mended.id = scene.deploy(cluster, 0.5).id
 
 
+@contextmanager
+def full_disk(scene: Scene) -> Iterator[Transaction]:
+    """The fleet that serves the nodes of one cluster has its notes on a disk that is full."""
+    stage = scene.stage
+    with small_disk(stage.home / "small", 2048) as disk:
+        cluster = scene.cluster("full", 2, 40)
+        Cluster.objects.filter(id=cluster.id).update(fleet="small")
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "fleet", "--name", "small", "--state", str(disk.folder / "state")]
+        fleet = Child("fleet-small", command, system.EXECUTE, {"FUELWEB_HOME": str(stage.home), "LOG_LEVEL": "WARNING"})
+        stage.supervisor.start(fleet)
+        parent = scene.deploy(cluster, 0.5)
+        scene.until_it_runs(parent)
+        disk.fill()
+        yield parent
+        disk.free()
+        # Its disk is there until the troubled deployment is over.
+        wait_for(lambda: Transaction.objects.get(id=parent.id).status not in ("pending", "running"), 300)
+        fleet.wanted = False
+        if fleet.process is not None:
+            fleet.process.terminate()
+            fleet.process.wait()
+
+
 TROUBLES: dict[str, Trouble] = {
+    "a full disk": full_disk,
     "a locked row": locked_row,
     "locked task runs": locked_runs,
     "a step that raises": failing_step,
@@ -124,3 +153,5 @@ TROUBLES: dict[str, Trouble] = {
 """By what is printed of them."""
 ON_POSTGRES = {"a locked row", "locked task runs"}
 """SQLite has no locks of rows: whoever writes keeps everybody else from writing."""
+FOR_ROOT = {"a full disk"}
+"""Only root can mount a small file system."""
