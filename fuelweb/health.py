@@ -62,6 +62,9 @@ def _redis() -> str:
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
             client.ping()
+    except redis.ResponseError as refusal:
+        # It is there, and says why it is of no use: MISCONF where it can't write its file, which mostly means a full disk.
+        return f"refuses: {refusal}"
     except (redis.RedisError, OSError):
         return "does not answer"
     return "ok"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from redis import Redis
+from redis.exceptions import ResponseError
 
 from deployments.models import Cluster, Graph, Node, Release
 from fuelweb.account import ensure_admin
+from tests.disks import small_disk
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +36,27 @@ def test_health_says_what_does_not_answer(client: Client, settings: Any) -> None
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     answer = client.get("/health")
     assert (answer.status_code, answer.json()) == (503, {"database": "ok", "redis": "does not answer", "transactions": "ok", "fleets": {}})
+
+
+def test_health_says_why_redis_refuses_and_when_its_disk_has_room_again(client: Client, settings: Any) -> None:
+    server = RedisServer()
+    server.data.rmdir()
+    with small_disk(server.data, 512) as disk:
+        with server:
+            settings.REDIS_URL = server.url
+            disk.fill()
+            with Redis.from_url(server.url) as redis:
+                until = time.monotonic() + 60
+                while client.get("/health").json()["redis"] == "ok":
+                    assert time.monotonic() < until
+                    with suppress(ResponseError):
+                        redis.set("x", "x" * 1000)
+            answer = client.get("/health")
+            assert answer.status_code == 503
+            assert answer.json()["redis"].startswith("refuses: MISCONF Errors writing to the AOF file: No space left on device")
+            disk.free()
+            while client.get("/health").json()["redis"] != "ok":
+                assert time.monotonic() < until
 
 
 def test_the_first_account_gets_a_generated_password_once(client: Client) -> None:
