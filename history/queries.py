@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 
 from history.models import Attempt, Event, Snapshot, TaskRun, Transaction
 from history.models.transaction import UNFINISHED
@@ -177,46 +177,6 @@ def transactions(
     return wanted if deleted else wanted.filter(deleted_at=None)
 
 
-def last_ready(cluster_id: int, nodes: Collection[str], begins: Mapping[str, int]) -> dict[tuple[str, str], int]:
-    """(task, node) → the newest child in which it really ran and ended `ready`. Rehearsals and dry runs don't count.
-
-    `begins` says of a node with which child its past begins.
-    """
-    rows = _real_runs(cluster_id).filter(node__in=nodes, status="ready")
-    newest = rows.order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
-    found = newest.values_list("task_name", "node", "newest")
-    return {(task, node): child for task, node, child in found if child >= begins.get(node, 0)}
-
-
-def last_installed(nodes: Collection[str], graph_type: str) -> dict[str, int]:
-    """By node: the newest child, of any cluster, in which a graph of this type really began there, however that ended."""
-    runs = TaskRun.objects.filter(
-        node__in=nodes, attempts__gt=0, time_start__isnull=False, transaction__graph_type=graph_type,
-        transaction__rehearsal__isnull=True, transaction__dry_run=False, transaction__noop=False,
-    )  # fmt: skip
-    newest = runs.order_by().values("node").annotate(newest=Max("transaction_id"))
-    return dict(newest.values_list("node", "newest"))
-
-
-def last_tries(cluster_id: int, nodes: Collection[str], begins: Mapping[str, int]) -> dict[tuple[str, str], TaskRun]:
-    """(task, node) → the newest row in which it was to run there, however that ended. `begins` as of `last_ready`.
-
-    Rehearsals, dry and no-operation runs don't count, nor do transactions in which nothing was started at all, nor runs that were planned
-    to do nothing. Of each row `transaction_id`, `status` and `inputs` are there.
-    """
-    rows = _real_runs(cluster_id).filter(node__in=nodes).exclude(inputs="")
-    begun = _real_runs(cluster_id).filter(attempts__gt=0).order_by().values("transaction")
-    newest = rows.filter(transaction__in=begun).order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
-    all_of_them = newest.values_list("task_name", "node", "newest")
-    wanted = {(task, node): child for task, node, child in all_of_them if child >= begins.get(node, 0)}
-    found = rows.filter(transaction__in=set(wanted.values())).only("task_name", "node", "transaction_id", "status", "inputs")
-    return {
-        (row.task_name, row.node): row
-        for row in found.iterator(chunk_size=2000)
-        if wanted.get((row.task_name, row.node)) == row.transaction_id
-    }  # fmt: skip
-
-
 def newest_real_child(cluster_id: int, graph_type: str | None = None) -> Transaction | None:
     """The cluster's newest run of a graph (of this type) that was planned and was neither a rehearsal nor a dry or no-operation run."""
     found = Transaction.objects.filter(
@@ -238,13 +198,6 @@ def task_names(child_id: int) -> set[str]:
 def _written(child_id: int) -> QuerySet[TaskRun]:
     """Without what the engine has made itself."""
     return TaskRun.objects.filter(transaction_id=child_id).exclude(type=BARRIER).order_by()
-
-
-def _real_runs(cluster_id: int) -> QuerySet[TaskRun]:
-    return TaskRun.objects.filter(
-        transaction__cluster_id=cluster_id, transaction__rehearsal__isnull=True, transaction__dry_run=False, transaction__noop=False,
-        transaction__recorded_at__isnull=False,
-    )  # fmt: skip
 
 
 def usual_durations(cluster_id: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ from deployments.core.time_limit import Limit, no_limit
 from deployments.models import Cluster, Node
 from deployments.services import stored
 from deployments.services.task_deploy import settings_for_graphs
-from history import queries as history
+from history import past
 
 logger = logging.getLogger(__name__)
 
@@ -121,13 +121,13 @@ def _is_fresh(node: Node, rehearsed: bool) -> bool:
 
 def _past(cluster: Cluster, uids: Collection[str]) -> dict[str, dict[str, PastFacts]]:
     """By task and node: what the last successful run saw, on the node's present system. Runs of one transaction share its data."""
-    newest = history.last_ready(cluster.id, uids, history.last_installed(uids, PROVISION))
+    newest = past.last_ready(cluster.id, uids, past.last_installed(uids, PROVISION))
     seen = {child: _past_facts(child) for child in sorted(set(newest.values()))}
-    past: dict[str, dict[str, PastFacts]] = {}
+    facts_of: dict[str, dict[str, PastFacts]] = {}
     for (task, uid), child in newest.items():
         if (facts := seen[child]) is not None:
-            past.setdefault(task, {})[uid] = facts
-    return past
+            facts_of.setdefault(task, {})[uid] = facts
+    return facts_of
 
 
 def _past_facts(child_id: int) -> PastFacts | None:

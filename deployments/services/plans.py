@@ -9,7 +9,7 @@ from typing import Any
 from deployments import queries
 from deployments.core.facts import ClusterFacts
 from deployments.core.graph.templates import SKIPPED
-from deployments.core.plan import MASTER_NODE, Plan, PlanWarning
+from deployments.core.plan import ENGINE_TYPES, MASTER_NODE, Plan, PlanWarning
 from deployments.core.planning import planner, reuse
 from deployments.core.planning.planner import Planned
 from deployments.core.planning.reuse import LastTry, Name, Verdict
@@ -22,6 +22,7 @@ from deployments.models import Cluster, Node
 from deployments.queries import MergedGraph
 from deployments.services.facts import NOTHING_RAN, cluster_facts, selected_nodes, status_of
 from deployments.services.run_order import RunOrder, run_order
+from history import past
 from history import queries as history
 
 _NAMED = 5
@@ -91,7 +92,7 @@ def make(cluster: Cluster, graph_type: str, options: PlanOptions, limit: Limit, 
     planned = _with_who_switched_off(planned, graph)
     inputs = planned.watch.inputs(planned.plan)
     look()
-    tries = last_tries(cluster, nodes, goes_on=options.goes_on) if options.reuse or compared else {}
+    tries = last_tries(cluster, nodes, planned.plan, goes_on=options.goes_on) if options.reuse or compared else {}
     verdicts = reuse.judge(planned.plan, planned.links, inputs, tries) if options.reuse else {}
     plan = reuse.keep(planned.plan, _reasons_to_keep(verdicts))
     plan = leave_out(plan, options.skip)
@@ -130,13 +131,14 @@ def _with_who_switched_off(planned: Planned, graph: MergedGraph) -> Planned:
     return replace(planned, plan=replace(planned.plan, runs=runs))
 
 
-def last_tries(cluster: Cluster, nodes: Iterable[Node], *, goes_on: bool = False) -> dict[Name, LastTry]:
-    """The last try of each task on each of these nodes and on the orchestrator's own host.
+def last_tries(cluster: Cluster, nodes: Iterable[Node], plan: Plan, *, goes_on: bool = False) -> dict[Name, LastTry]:
+    """The last try of each run of the plan, on these nodes and on the orchestrator's own host.
 
     What ran before a node's last provisioning, begun or ended, is gone with the operating system of then. The provisioning itself is done
     again whenever it is asked for, unless what asked for it once goes on.
     """
     nothing_ran = [status for status in NOTHING_RAN if not (goes_on and status == "provisioned")]
-    deployed = [node.uid for node in nodes if status_of(node) not in nothing_ran]
-    rows = history.last_tries(cluster.id, [*deployed, MASTER_NODE], history.last_installed(deployed, PROVISION))
+    deployed = {MASTER_NODE, *(node.uid for node in nodes if status_of(node) not in nothing_ran)}
+    asked = [(run.task, run.node) for run in plan.runs if run.node in deployed and run.task_type not in ENGINE_TYPES]
+    rows = past.last_tries(cluster.id, asked, past.last_installed(deployed, PROVISION))
     return {name: LastTry(row.transaction_id, row.status, row.inputs) for name, row in rows.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ def _record(world: World) -> Iterator[str]:
             yield f"FALSE: {name} is ready, but {entry.how or 'runs'} on its node."
         elif tried.status == "error" and entry.how == "done":
             yield f"FALSE: {name} is an error, but was done on its node."
-    yield from _pauses(known.values())
+    yield from _pauses(known.values(), entries)
     for entry in world.machines.journal:
         if (entry.node, entry.number) not in known:
             yield f"UNKNOWN: dispatch {entry.node}#{entry.number} ({entry.task}) was started, but is not recorded."
@@ -106,19 +106,22 @@ def _notes(world: World) -> Iterator[str]:
             yield f"FALSE: {tried.run}, attempt {tried.attempt} ({tried.node}#{tried.number}) is an error, but its disk was only full."
 
 
-def _pauses(tries: Iterable[Attempt]) -> Iterator[str]:
-    """A failed attempt is followed by the next one after the plan's pause, whoever owns the transaction by then."""
+def _pauses(tries: Iterable[Attempt], entries: Mapping[tuple[str, int], Entry]) -> Iterator[str]:
+    """A failed attempt is followed by the next one after the plan's pause, whoever owns the transaction by then: as the nodes saw it."""
     plans: dict[int, Plan] = {}
     by_name = {(tried.run_id, tried.attempt): tried for tried in tries}
     for (run, attempt), tried in by_name.items():
         before = by_name.get((run, attempt - 1))
-        if before is None or before.status != "error" or before.time_end is None:
+        if before is None or before.status != "error":
+            continue
+        failed, again = entries.get((before.node, before.number)), entries.get((tried.node, tried.number))
+        if failed is None or again is None or failed.end is None:
             continue
         child = tried.run.transaction_id
         plan = plans.get(child) or plans.setdefault(child, Plan.from_data(history.snapshot(child, "plan")))
         pause = plan.runs[tried.run.position].retry_delay
-        if (tried.dispatched_at - before.time_end).total_seconds() < pause - 0.01:
-            yield f"HASTE: attempt {attempt} of {tried.run} came {tried.dispatched_at - before.time_end} after a failure, not {pause} s."
+        if again.at - failed.ended < pause - 0.01:
+            yield f"HASTE: attempt {attempt} of {tried.run} came {again.at - failed.ended:.3f} s after a failure, not {pause} s."
 
 
 def _order(child: Transaction, journal: list[Entry], known: dict[tuple[str, int], Attempt]) -> Iterator[str]:

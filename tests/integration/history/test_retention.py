@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from history import queries
+from history import past, queries
 from history.models import Attempt, Event, Snapshot, TaskRun, Transaction
 from history.recorder import retention, seeding
 
@@ -42,9 +42,10 @@ def deployed(day: int, runs: Iterable[tuple[str, str, str]], *, dry_run: bool = 
 
 def needed() -> object:
     """All that later deployments and the nodes' pages ask of the past."""
-    tries = queries.last_tries(CLUSTER, NODES, {})
+    asked = set(TaskRun.objects.values_list("task_name", "node"))
+    tries = past.last_tries(CLUSTER, asked, {})
     return (
-        queries.last_ready(CLUSTER, NODES, {}),
+        past.last_ready(CLUSTER, NODES, {}),
         {name: (row.transaction_id, row.status) for name, row in tries.items()},
         queries.highest_numbers(NODES),
         {node: queries.biography(node).values_list("id", flat=True).first() for node in NODES},
