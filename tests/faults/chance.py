@@ -170,7 +170,7 @@ class Faults:
         """The whole process stops here: for so long that others think it dead, or only until they have done what it did not expect."""
         self._simulation.tell(f"stalled at {what}")
         # A commit is where ownership is proved: what wakes up there has mostly lost it.
-        seconds = self.between(6.5, 12.0) if what.startswith("BEGIN") else self.between(0.05, self.pick((0.5, 3.0, 15.0)))
+        seconds = self.between(6.5, 12.0) if what.startswith("BEGIN") else self.between(0.05, self.pick((0.5, 3.0, 25.0)))
         self._simulation.freeze(process, seconds)
         self._simulation.sleep(seconds)
 

@@ -114,7 +114,7 @@ class Timed:
         self._world.simulation.kill(host.process)
 
     def _freeze(self, host: Host) -> None:
-        self._world.simulation.freeze(host.process, self._world.faults.between(0.5, 15.0))
+        self._world.simulation.freeze(host.process, self._world.faults.between(0.5, 25.0))
 
     def _cut_off(self) -> None:
         world = self._world
