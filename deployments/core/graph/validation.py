@@ -15,6 +15,7 @@ from deployments.core.graph.lint import KNOWN_KEYS, RELATIONS, lint
 from deployments.core.graph.templates import LONGEST_NAME, TASK_TYPES, TaskTemplate
 from deployments.core.names import did_you_mean, one_edit_apart
 from deployments.core.plan import PlanWarning
+from deployments.core.task_types import check_parameters
 
 MOST_TASKS = 20_000
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -82,6 +83,7 @@ def _check_body(task: Mapping[str, Any], syntax: Syntax) -> None:
     for key in ("cross-depends", "cross_depends", "cross-depended-by", "cross_depended_by"):
         _check_cross(name, key, task.get(key))
     _check_parameters(name, task.get("parameters"))
+    check_parameters(name, task["type"], task.get("parameters"))
     members = task.get("tasks") or []
     if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
         raise InvalidData(f"`tasks` of '{name}' must be a list of task ids.", task=name, where="tasks")

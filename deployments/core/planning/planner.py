@@ -23,6 +23,7 @@ from deployments.core.planning.strategy import limits_of
 from deployments.core.planning.subgraphs import Subgraph, keep_subgraphs
 from deployments.core.planning.volume import Volume
 from deployments.core.planning.watch import Watch
+from deployments.core.task_types import check_parameters
 from deployments.core.time_limit import Limit, Look, no_limit, no_look
 
 DEFAULT_MAX_NODES_PER_CALL = 50
@@ -135,6 +136,8 @@ class _Planner:
         look: Look,
     ) -> None:
         self._look = look
+        self._checked: set[tuple[str, int]] = set()
+        """By type and identity: parameters that were found to be good."""
         self._templates = [TaskTemplate(task) for task in tasks]
         self._noop, self._limit, self._volume = noop, limit, Volume()
         self._evaluator = Evaluator(cluster, settings, limit)
@@ -172,7 +175,7 @@ class _Planner:
         fails = template.fails(self._evaluator, view, entry.node)
         if entry.type == SKIPPED:
             return TaskRun(entry.name, entry.node, SKIPPED, fail_on_error=False, own_type=template.type, why=entry.why)
-        self._volume.add(entry.name, entry.node, parameters)
+        self._check(entry, parameters)
         has_no_noop = self._noop and entry.type not in _RUN_IN_NOOP | ENGINE_TYPES
         return TaskRun(
             task=entry.name,
@@ -186,6 +189,13 @@ class _Planner:
             own_type=entry.type if has_no_noop else "",
             why=f"a no-operation run has nothing to try of type {entry.type}" if has_no_noop else NOTHING.get(entry.type, ""),
         )
+
+    def _check(self, entry: Entry, parameters: Mapping[str, Any]) -> None:
+        """Once for all runs that share them."""
+        self._volume.add(entry.name, entry.node, parameters)
+        if (entry.type, id(parameters)) not in self._checked:
+            check_parameters(entry.name, entry.type, parameters, node=entry.node)
+            self._checked.add((entry.type, id(parameters)))
 
     # -- relations -----------------------------------------------------------------------------------------------------
 
