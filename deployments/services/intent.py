@@ -8,10 +8,14 @@ from datetime import datetime
 
 from deployments import queries
 from deployments.core.errors import FuelwebError
+from deployments.core.graph.templates import GROUP_TYPES
+from deployments.core.plan import ENGINE_TYPES
+from deployments.core.states import DEPLOYMENT
+from deployments.core.wording import counted
 from deployments.models import Cluster
 from deployments.services.drain import drain_view
 from deployments.services.due_graphs import Chosen, Due, due
-from deployments.services.facts import DEPLOYABLE, UNCHANGED, status_of
+from deployments.services.facts import UNCHANGED, has_system, status_of
 from deployments.services.lifecycle import DeployOptions, check_options
 from deployments.services.run_order import run_order
 from history import queries as history
@@ -60,8 +64,11 @@ def stop_intent(cluster: Cluster, now: datetime) -> Intent:
         return Intent(cluster, [], f"Transaction {view.transaction.id} is being stopped already.")
     lines = [f"Transaction {view.transaction.id} of {view.transaction.actor} is stopped: {view.done} task runs are done."]
     if view.running:
-        lines.append(f"{len(view.running)} running end by themselves: {_some([f'{run.task}/{run.node}' for run in view.running])}.")
-    lines.append(f"{view.waiting} do not start. What was deployed stays; a later deployment goes on from there.")
+        ends = "task run that runs ends by itself" if len(view.running) == 1 else "task runs that run end by themselves"
+        lines.append(f"{len(view.running)} {ends}: {_some([f'{run.task}/{run.node}' for run in view.running])}.")
+    lines.append(
+        f"{counted(view.waiting, 'task run')} {'does' if view.waiting == 1 else 'do'} not start. What was deployed stays; a later deployment goes on from there."
+    )
     return Intent(cluster, lines)
 
 
@@ -75,16 +82,24 @@ def _graph(cluster: Cluster, graph: Chosen) -> str:
 def _nodes(cluster: Cluster) -> list[str]:
     nodes = list(cluster.nodes.filter(pending_deletion=False).order_by("id"))
     changed = [node.uid for node in nodes if status_of(node) in UNCHANGED and not node.pending_addition]
-    out = [node.uid for node in nodes if status_of(node) not in DEPLOYABLE]
+    out = [node.uid for node in nodes if not has_system(node)]
     whole = [node.uid for node in nodes if node.uid not in {*changed, *out}]
     lines = []
     if whole:
         lines.append(f"{_named(whole, 'runs', 'run')} all tasks.")
     if changed:
-        lines.append(f"{_named(changed, 'is', 'are')} ready and {'runs' if len(changed) == 1 else 'run'} only what has changed.")
+        lines.append(f"{_named(changed, 'is', 'are')} ready: conditions decide what runs there{_always(cluster)}.")
     if out:
         lines.append(f"{_named(out, 'is', 'are')} left out unless provisioned before: no system runs there yet.")
     return lines
+
+
+def _always(cluster: Cluster) -> str:
+    """How many tasks of the default graph run in any case: a ready node has had them, and nothing keeps them from running again."""
+    tasks = queries.merged_tasks(cluster, DEPLOYMENT)
+    idle = ENGINE_TYPES | GROUP_TYPES
+    always = sum(task.get("condition") in (None, "", True) and task.get("type") not in idle for task in tasks)
+    return f"; {counted(always, 'task')} without a condition {'runs' if always == 1 else 'run'} again" if always else ""
 
 
 def _named(uids: Sequence[str], one: str = "", many: str = "") -> str:

@@ -19,6 +19,7 @@ from deployments.core.events import Begin
 from deployments.core.plan import Bundle, Plan
 from deployments.core.plan import TaskRun as TaskRunPlanned
 from deployments.models import Cluster, ClusterRole, Graph, Node, Release, Sequence
+from deployments.services.intent import stop_intent
 from history.models import Attempt, Event, TaskRun, Transaction
 from history.recorder import seeding
 from tests.integration.recorded import Recorded
@@ -254,7 +255,10 @@ def test_an_emptied_box_is_an_empty_list(admin_client: Client, clusters: tuple[C
 
 
 @pytest.mark.parametrize(("action", "said"), [
-    ("deploy", ["Graph default is run: 1 task.", "Node own-0 runs all tasks.", "Node own-1 is ready and runs only what has changed."]),
+    ("deploy", [
+        "Graph default is run: 1 task.", "Node own-0 runs all tasks.",
+        "Node own-1 is ready: conditions decide what runs there; 1 task without a condition runs again.",
+    ]),
     ("plan", ["only planned and recorded"]),
     ("stop", ["Nothing is being deployed."]),
 ])  # fmt: skip
@@ -389,3 +393,14 @@ def test_settings_are_not_changed_while_a_cluster_is_deployed(admin_client: Clie
     assert admin_client.post(address, {**same, "settings": "{}"}).status_code == 302
     changed = Cluster.objects.get(pk=clusters[0].pk)
     assert (changed.name, changed.settings, changed.changes) == ("renamed", {}, [{"name": "attributes", "node_id": None}])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_stop_says_what_still_runs_in_good_english(clusters: tuple[Cluster, Cluster], count: int) -> None:
+    plan = Plan(nodes=("1", "2", "3"), runs=tuple(TaskRunPlanned("a", str(node), "shell") for node in (1, 2, 3)), bundles=())
+    run = Recorded(plan, cluster_id=clusters[0].pk)
+    run.commit(Begin())
+    TaskRun.objects.filter(transaction=run.child.id, node__in=[str(node) for node in range(1, count + 1)]).update(status="running")
+    said = " ".join(stop_intent(clusters[0], NOW).lines)
+    assert ("1 task run that runs ends by itself: a/1." if count == 1 else "2 task runs that run end by themselves: a/1, a/2.") in said
+    assert ("2 task runs do not start." if count == 1 else "1 task run does not start.") in said
