@@ -66,9 +66,8 @@ def stop_intent(cluster: Cluster, now: datetime) -> Intent:
     if view.running:
         ends = "task run that runs ends by itself" if len(view.running) == 1 else "task runs that run end by themselves"
         lines.append(f"{len(view.running)} {ends}: {_some([f'{run.task}/{run.node}' for run in view.running])}.")
-    lines.append(
-        f"{counted(view.waiting, 'task run')} {'does' if view.waiting == 1 else 'do'} not start. What was deployed stays; a later deployment goes on from there."
-    )
+    held = f"{counted(view.waiting, 'task run')} {'does' if view.waiting == 1 else 'do'} not start."
+    lines.append(f"{held} What was deployed stays; a later deployment goes on from there.")
     return Intent(cluster, lines)
 
 
