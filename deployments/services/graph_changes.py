@@ -14,7 +14,7 @@ from deployments.models import Cluster, Graph, Release
 from deployments.models.graph import DEFAULT_TYPE
 from deployments.queries import Task
 from deployments.services.errors import Conflict, NotFound
-from deployments.services.graphs import upload_graph
+from deployments.services.graphs import Uploaded, upload_graph
 
 _FIELDS = ("name", "node_filter", "on_success", "on_error", "on_stop", "tasks")
 LEVELS = ("", "own", "plugins", "release")
@@ -45,8 +45,8 @@ def graph_by_id(graph_id: int) -> Graph:
     return found
 
 
-def create_graph(owner: Cluster | Release, graph_type: str, document: Any) -> Graph:
-    """Store a new graph.
+def create_graph(owner: Cluster | Release, graph_type: str, document: Any) -> Uploaded:
+    """Store a new graph; it, and what looks like a mistake in it.
 
     Raises:
         Conflict: the owner has one of this type.
@@ -54,11 +54,11 @@ def create_graph(owner: Cluster | Release, graph_type: str, document: Any) -> Gr
     """
     if queries.own_graph(owner, graph_type) is not None:
         raise Conflict(f'Deployment graph with type "{graph_type}" already exist.')
-    return upload_graph(owner, graph_type, {"tasks": [], **document} if isinstance(document, Mapping) else document).graph
+    return upload_graph(owner, graph_type, {"tasks": [], **document} if isinstance(document, Mapping) else document)
 
 
-def change_graph(graph: Graph, document: Any) -> Graph:
-    """Replace what is given; a list replaces the tasks.
+def change_graph(graph: Graph, document: Any) -> Uploaded:
+    """Replace what is given; a list replaces the tasks. The graph, and what looks like a mistake in it.
 
     Raises:
         InvalidData: it would be no graph.
@@ -67,7 +67,7 @@ def change_graph(graph: Graph, document: Any) -> Graph:
         document = {"tasks": document}
     owner = graph.cluster or graph.release
     assert owner is not None, "a constraint says that every graph has an owner"
-    return upload_graph(owner, graph.type, {**{name: getattr(graph, name) for name in _FIELDS}, **document}).graph
+    return upload_graph(owner, graph.type, {**{name: getattr(graph, name) for name in _FIELDS}, **document})
 
 
 def tasks_of(cluster: Cluster, level: str, graph_type: str = "", start: str = "", end: str = "") -> list[Task]:
@@ -98,7 +98,7 @@ def replace_tasks(owner: Cluster | Release, tasks: Any, graph_type: str = "") ->
     graph = queries.own_graph(owner, graph_type or DEFAULT_TYPE)
     if graph is None:
         return list(upload_graph(owner, graph_type or DEFAULT_TYPE, tasks).graph.tasks)
-    return list(change_graph(graph, tasks).tasks)
+    return list(change_graph(graph, tasks).graph.tasks)
 
 
 def graphs(

@@ -35,6 +35,9 @@ class GraphSerializer(serializers.Serializer[Graph]):
     on_success = Mapping(required=False)
     on_error = Mapping(required=False)
     on_stop = Mapping(required=False)
+    warnings = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Only in the answer to an upload: what looks like a mistake in it."
+    )
 
     def get_name(self, graph: Graph) -> str | None:
         return graph.name or None

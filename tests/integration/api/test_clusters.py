@@ -339,3 +339,12 @@ def test_the_state_of_a_node_is_its_deployments_while_there_is_one(api: APIClien
     assert "is being deployed" in send(api, "put", "nodes/1/", {"status": "ready"}, 409)["message"]
     send(api, "put", "nodes/1/", {"status": "error", "online": False, "name": "one"})
     assert Node.objects.get(uid="1").name == "one"
+
+
+def test_an_upload_tells_what_looks_like_a_mistake(api: APIClient, cluster: Cluster) -> None:
+    lonely = {**TASK, "id": "lonely", "role": ["nobody"]}
+    for method in ("post", "put"):
+        told = send(api, method, f"clusters/{cluster.id}/deployment_graphs/extra/", {"tasks": [lonely]})
+        assert any("nobody" in warning for warning in told["warnings"]), told
+    assert "warnings" not in send(api, "get", f"clusters/{cluster.id}/deployment_graphs/extra/")
+    assert send(api, "put", f"clusters/{cluster.id}/deployment_graphs/extra/", {"tasks": []})["warnings"] == []
