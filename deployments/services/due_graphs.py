@@ -85,7 +85,8 @@ def unprovisioned(cluster: Cluster, *, rehearsed: bool) -> list[str]:
     waiting = []
     for node in cluster.nodes.filter(pending_deletion=False).order_by("id"):
         status = status_of(node, rehearsed=rehearsed)
-        if status in ("discover", "provisioning") or status == "error" and (node.pending_addition or node.error_type == "provision"):
+        bare = status != "removing" and not has_system(node, rehearsed=rehearsed)
+        if bare or status == "error" and node.pending_addition:
             waiting.append(node.uid)
     return waiting
 

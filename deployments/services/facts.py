@@ -39,7 +39,7 @@ def status_of(node: Node, *, rehearsed: bool = False) -> str:
 def has_system(node: Node, *, rehearsed: bool = False) -> bool:
     """Whether an operating system runs there, so that it can be deployed: its provisioning, if it had any, has ended well."""
     status = status_of(node, rehearsed=rehearsed)
-    return status in DEPLOYABLE and not (status == "error" and node.error_type == "provision")
+    return status in DEPLOYABLE and not (status in ("error", "stopped") and node.error_type == "provision")
 
 
 def selected_nodes(
@@ -121,7 +121,7 @@ def _is_fresh(node: Node, rehearsed: bool) -> bool:
 
 def _past(cluster: Cluster, uids: Collection[str]) -> dict[str, dict[str, PastFacts]]:
     """By task and node: what the last successful run saw, on the node's present system. Runs of one transaction share its data."""
-    newest = past.last_ready(cluster.id, uids, past.last_installed(uids, PROVISION))
+    newest = past.last_ready(cluster.id, uids, past.last_installed(set(uids) - {MASTER_NODE}, PROVISION))
     seen = {child: _past_facts(child) for child in sorted(set(newest.values()))}
     facts_of: dict[str, dict[str, PastFacts]] = {}
     for (task, uid), child in newest.items():

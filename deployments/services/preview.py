@@ -17,7 +17,7 @@ from deployments.core.time_limit import Limit
 from deployments.models import Cluster
 from deployments.services import plans, stored
 from deployments.services.errors import Conflict
-from deployments.services.facts import DEPLOYABLE, status_of
+from deployments.services.facts import has_system, status_of
 from deployments.services.lifecycle import DeployOptions, check_options
 from deployments.services.plan_token import PlanToken, digests, plan_digest
 from deployments.services.plans import Made, PlanOptions
@@ -82,7 +82,7 @@ def _supposed(cluster: Cluster, graph_type: str, nodes: Sequence[str] | None, pr
     if nodes is not None or not provisioned or queries.merged_graph(cluster, graph_type).node_filter:
         return nodes
     staying = cluster.nodes.filter(pending_deletion=False).order_by("id")
-    return [node.uid for node in staying if node.uid in provisioned or status_of(node) in DEPLOYABLE]
+    return [node.uid for node in staying if node.uid in provisioned or has_system(node)]
 
 
 def _show(cluster: Cluster, options: DeployOptions, graph_type: str, said: Mapping[str, Any], limit: Limit) -> Shown:

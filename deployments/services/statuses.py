@@ -65,6 +65,9 @@ class NodeEnd:
         values: dict[str, Any] = {"progress": 100, "error_type": "", "error_msg": ""}
         if status == "error":
             values |= {"error_type": passage(self.graph_type).error_type, "error_msg": self.reason}
+        elif status == "stopped" and self.graph_type == PROVISION:
+            # The graph calls it so; it must not be taken for an installed one that was stopped later.
+            values["error_type"] = passage(PROVISION).error_type
         elif status == "provisioned" and self.graph_type == PROVISION and not self.rehearsed:
             values["pending_addition"] = False
         return values

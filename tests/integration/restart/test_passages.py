@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from deployments.core.errors import InvalidData
+from deployments.core.time_limit import no_limit
 from deployments.models import Cluster, Graph, Node
 from deployments.services.actions import Asker, deploy_changes, deploy_nodes
 from deployments.services.lifecycle import DeployOptions
+from deployments.services.preview import preview_each
 from deployments.services.tools import Patience
 from history import queries as history
 from history.models import Event, Transaction
@@ -84,6 +86,36 @@ def test_what_could_not_be_provisioned_is_provisioned_again(system: System, bare
     assert again.status == "ready"
     assert "disk/1" in ran(again)
     assert statuses(bare)[1] == {"1": "ready", "2": "ready"}
+
+
+def test_a_callback_that_calls_a_half_installed_machine_stopped_lets_nothing_be_deployed_onto_it(system: System, bare: Cluster) -> None:
+    Graph.objects.filter(type="provision").update(**FUELS, on_stop={"node_attributes": {"status": "stopped"}})
+    assert changes(system, bare, stop_after="disk/1").status == "stopped"
+    assert node("1").status == "stopped"
+    asker = Asker("ann", "", system.time, system.orders)  # type: ignore[arg-type]
+    with pytest.raises(InvalidData, match=r"\[1\] are not provisioned yet"):
+        deploy_nodes(bare, ["1"], DeployOptions(), asker)
+    again = changes(system, bare)
+    assert graphs(again) == ["provision", "default"]
+    assert "disk/1" in ran(again)
+    assert statuses(bare) == ("operational", {"1": "ready", "2": "ready"})
+    assert node("1").error_type == ""
+
+
+def test_what_is_shown_leaves_out_what_could_not_be_provisioned(system: System, bare: Cluster) -> None:
+    assert changes(system, bare, fail=["disk/1"]).status == "error"
+    Node.objects.filter(uid="2").update(status="discover")
+    shown = preview_each(bare, DeployOptions(graph_types=("provision", "default"), by_graph=({"nodes": ["2"]}, {})), limit=no_limit)
+    assert {run.node for run in shown[-1].plan.runs} == {"2"}
+
+
+def test_the_host_of_the_orchestrator_is_not_installed_by_what_runs_there(system: System) -> None:
+    tasks = [a_task("app"), a_task("keys", role="master", condition={"yaql_exp": "changed($.base)"})]
+    cluster = a_cluster(tasks, {"1": ["web"]}, common={"base": 1})
+    Graph.objects.create(cluster=cluster, type="provision", tasks=[a_task("disk"), a_task("image", role="master")])
+    assert "keys/master" in ran(system.deploy(cluster))
+    assert system.deploy(cluster, graph_types=("provision",), nodes=["1"]).status == "ready"
+    assert ran(system.deploy(cluster)) == {"app/1"}
 
 
 def test_states_meanwhile(system: System, bare: Cluster) -> None:
