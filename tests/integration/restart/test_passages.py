@@ -14,6 +14,7 @@ from deployments.services.actions import Asker, deploy_changes, deploy_nodes
 from deployments.services.lifecycle import DeployOptions
 from deployments.services.preview import preview_each
 from deployments.services.tools import Patience
+from deployments.wire.messages import Heartbeat, Report
 from history import queries as history
 from history.models import Event, Transaction
 from tests.integration.restart.system import System, a_cluster, a_task, add_node, edit_graph, ended, ran, statuses
@@ -164,6 +165,54 @@ def test_leaving(system: System, was: str, how: dict[str, Any], then: str) -> No
     after = changes(system, cluster)
     assert after.status == "ready"
     assert node("1").cluster is None
+
+
+def an_agent_dies(system: System, uid: str) -> None:
+    """The agent of this node takes one run and is never heard of again; time goes on faster."""
+    work, took, start = system._work, list[str](), system.time._now
+
+    def dies(order: Any, *how: Any) -> None:
+        system.time._now += 5
+        if order.key.node != uid:
+            work(order, *how)
+        elif not took:
+            took.append(uid)
+            report = Report(order.key, "started", "started")
+            system.broker.claim(order.key, "token", 1, system.keys.seal_report(report))
+
+    def beat(cluster: Cluster) -> None:
+        system.time._now += 5
+        living = [name for name in cluster.nodes.values_list("uid", flat=True) if name != uid or not took]
+        system.broker.beat({name: system.keys.seal_heartbeat(Heartbeat(name)) for name in living}, 60)
+        assert system.time._now < start + 100_000
+
+    system._work, system._beat = dies, beat  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("kind", "error_type"), [("provision", "provision"), ("deletion", "deletion"), ("default", "deploy")])
+def test_the_death_of_an_agent(kind: str, error_type: str) -> None:
+    cluster = a_cluster([a_task("app")], {})
+    fields: dict[str, dict[str, Any]] = {
+        "provision": {"status": "discover", "pending_roles": ["web"], "pending_addition": True},
+        "deletion": {"status": "ready", "roles": ["web"], "pending_deletion": True},
+        "default": {"status": "provisioned", "pending_roles": ["web"]},
+    }
+    given = {"roles": [], **fields[kind]}
+    for uid in ("1", "2"):
+        add_node(cluster, uid, **given)
+    if kind != "default":
+        Graph.objects.create(cluster=cluster, type=kind, tasks=[a_task("work")])
+    system = System()
+    an_agent_dies(system, "1")
+    assert changes(system, cluster).status == "error"
+    dead = node("1")
+    assert (dead.status, dead.error_type, dead.cluster_id) == ("error", error_type, cluster.id)
+    assert (dead.roles, dead.pending_roles) == (given["roles"], given.get("pending_roles", []))
+    assert (dead.pending_addition, dead.pending_deletion) == (given.get("pending_addition", False), given.get("pending_deletion", False))
+    again = System()
+    again.time._now = system.time._now
+    assert changes(again, cluster).status == "ready"
+    assert (node("1").status, node("1").error_type) == ({"deletion": "discover"}.get(kind, "ready"), "")
 
 
 @pytest.mark.parametrize("reinstalled", ["ready", "stopped", "error"])
