@@ -140,5 +140,5 @@ def last_tries(cluster: Cluster, nodes: Iterable[Node], plan: Plan, *, goes_on: 
     nothing_ran = [status for status in NOTHING_RAN if not (goes_on and status == "provisioned")]
     deployed = {MASTER_NODE, *(node.uid for node in nodes if status_of(node) not in nothing_ran)}
     asked = [(run.task, run.node) for run in plan.runs if run.node in deployed and run.task_type not in ENGINE_TYPES]
-    rows = past.last_tries(cluster.id, asked, past.last_installed(deployed, PROVISION))
+    rows = past.last_tries(cluster.id, asked, past.last_installed(deployed - {MASTER_NODE}, PROVISION))
     return {name: LastTry(row.transaction_id, row.status, row.inputs) for name, row in rows.items()}
