@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from deployments.core.events import Event, NodeOffline, RunEnded, RunLost, RunRecalled, RunStarted
 from deployments.core.plan import TaskRun
+from deployments.core.task_types import OTHER_TIMEOUT, USUAL_PAUSE, USUAL_TIMEOUT, USUAL_TRIES
 from deployments.core.wording import listed
 from deployments.services.child import ChildRun, task_run
 from deployments.services.receive import take_report
@@ -17,11 +18,8 @@ from deployments.wire.messages import AttemptKey, Heartbeat
 from deployments.wire.parsing import Unreadable
 from history.recorder import Ledger, RunRow
 
-USUAL_TIMEOUT = {"puppet": 5400.0, "shell": 300.0, "master_shell": 300.0, "upload_file": 60.0, "sync": 300.0, "reboot": 900.0}
-"""Seconds, as Astute's defaults (each try of a shell task; the whole job of a puppet task)."""
 LONGEST_PAUSE = 300.0
 """Seconds between two sendings of the same attempt, at the most."""
-USUAL_TRIES = {"shell": 3, "master_shell": 3, "upload_file": 4, "sync": 11}
 
 
 @dataclass(slots=True)
@@ -50,7 +48,7 @@ class Verdicts:
 
 def limit_of_try(run: TaskRun) -> float:
     """How many seconds one try of the run may take."""
-    return _number(run.parameters.get("timeout"), USUAL_TIMEOUT.get(run.type, 3600.0))
+    return _number(run.parameters.get("timeout"), USUAL_TIMEOUT.get(run.type, OTHER_TIMEOUT))
 
 
 def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
@@ -60,7 +58,7 @@ def deadline_seconds(child: ChildRun, row: RunRow, grace: float) -> float:
     if child.rehearsal is not None:
         return child.rehearsal.seconds(run) + grace
     tries = _number(run.parameters.get("retries"), USUAL_TRIES.get(run.type, 1) - 1) + 1
-    pause = _number(run.parameters.get("interval"), 2.0)
+    pause = _number(run.parameters.get("interval"), USUAL_PAUSE)
     return limit_of_try(run) * tries + pause * tries + grace
 
 

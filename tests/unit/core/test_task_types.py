@@ -40,6 +40,12 @@ BAD = [
     ("upload_file", {"path": ["/x"], "data": ""}, "path", "a text"),
     ("upload_file", {**FILE, "permissions": "rwx"}, "permissions", "a file mode"),
     ("upload_file", {**FILE, "dir_permissions": 0o10000}, "dir_permissions", "a file mode"),
+    ("upload_file", {**FILE, "overwrite": "no"}, "overwrite", "true or false"),
+    ("upload_file", {**FILE, "parents": 0}, "parents", "true or false"),
+    ("master_shell", {"cmd": ["ls", "-l"]}, "cmd", "a text"),
+    ("copy_files", {"files": "/a"}, "files", "a list like"),
+    ("copy_files", {"files": [], "permissions": "rw"}, "permissions", "a file mode"),
+    ("sync", {"src": ["/a"], "dst": "/b"}, "src", "a text"),
 ]
 
 
@@ -47,7 +53,7 @@ BAD = [
 def test_are_refused(kind: str, parameters: dict[str, Any], name: str, must: str) -> None:
     with pytest.raises(InvalidData, match=f"Task 't': the parameter {name} must be {must}") as uploaded:
         validate([one(kind, parameters)])
-    assert uploaded.value.task == "t"
+    assert (uploaded.value.task, uploaded.value.where) == ("t", f"parameters.{name}")
     given = {**parameters, name: {"yaql_exp": "$.given"}}
     validate([one(kind, given)])
     if parameters[name] == parameters[name] and parameters[name] not in (float("inf"), 10**400):
@@ -63,6 +69,8 @@ def test_are_refused(kind: str, parameters: dict[str, Any], name: str, must: str
         ("shell", {"cmd": 5, "cwd": "/"}),
         ("upload_file", {**FILE, "permissions": "0644", "dir_permissions": 0o755, "user_owner": "root", "group_owner": None}),
         ("upload_file", {"path": "/x", "data": ""}),
+        ("upload_file", {**FILE, "overwrite": False, "parents": True}),
+        ("copy_files", {"files": [{"src": "/a", "dst": "/b"}], "permissions": "0600"}),
         ("puppet", {"puppet_manifest": {"any": "thing"}, "timeout": 3600}),
         ("shell", {"cmd": "echo {CLUSTER_ID}"}),
     ],
@@ -77,3 +85,19 @@ def test_all_tries_together_have_a_limit() -> None:
         validate([one("shell", {**SHELL, "timeout": 3600, "retries": 10_000})])
     with pytest.raises(InvalidData, match="Task 't' on node 1: timeout, retries and interval together"):
         planned("shell", {**SHELL, "timeout": {"yaql_exp": "3600"}, "retries": 10_000}, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("shell", {**SHELL, "retries": 200_000}),
+        ("upload_file", {**FILE, "retries": 600_000}),
+        ("shell", {**SHELL, "timeout": 11_000_000}),
+        ("shell", {**SHELL, "interval": 11_000_000}),
+        ("puppet", {"retries": 6_000}),
+    ],
+)
+def test_what_is_not_said_counts_with_its_default(kind: str, parameters: dict[str, Any]) -> None:
+    with pytest.raises(InvalidData, match="together are a year or more") as uploaded:
+        validate([one(kind, parameters)])
+    assert uploaded.value.where == "parameters"
