@@ -53,6 +53,17 @@ def test_an_expression_of_the_pages_can_be_evaluated_on_the_first_example(expres
     assert len(plan([task], facts).runs) == 2
 
 
+CONDITIONS = sorted({code for page in PAGES for code in re.findall(r"`((?:settings|cluster):[^`…]+)`", page.read_text(encoding="utf-8"))})
+
+
+def test_a_condition_of_the_old_form_holds_on_the_first_example_as_the_pages_say() -> None:
+    assert CONDITIONS
+    facts = cluster_file.load((EXAMPLES / "first" / "cluster.yaml").read_bytes()).facts()
+    for condition in CONDITIONS:
+        task = {"id": "t", "type": "shell", "version": "2.1.0", "roles": "*", "condition": condition, "parameters": {"cmd": "true"}}
+        assert {run.node for run in plan([task], facts).runs if run.type == "shell"} == {"db-1"}, condition
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_that_need_no_server_run_as_the_pages_show_them(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`plan` and `simulate` in blocks of code, with the files that stand before them."""
