@@ -256,8 +256,8 @@ def test_an_emptied_box_is_an_empty_list(admin_client: Client, clusters: tuple[C
 
 @pytest.mark.parametrize(("action", "said"), [
     ("deploy", [
-        "Graph default is run: 1 task.", "Node own-0 runs all tasks.",
-        "Node own-1 is ready: conditions decide what runs there; 1 task without a condition runs again.",
+        "Graph default is run: 1 task.", "Node own-0 runs its tasks as if for the first time.",
+        "Node own-1 is ready: 1 task without a condition runs.",
     ]),
     ("plan", ["only planned and recorded"]),
     ("stop", ["Nothing is being deployed."]),

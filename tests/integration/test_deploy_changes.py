@@ -192,7 +192,7 @@ def test_a_rehearsal_lets_no_node_leave_without_a_graph_either(system: System, c
 def test_the_plan_says_what_the_button_says_and_what_is_then_done(system: System, whole: Cluster) -> None:
     said = intent.deploy_intent(whole).lines[:3]
     assert said == [
-        "Graph deletion is run on Node 3: 1 task.", "Graph provision is run on Node 2: 1 task.", "Graph default is run: 2 tasks.",
+        "Graph deletion is run on node 3: 1 task.", "Graph provision is run on node 2: 1 task.", "Graph default is run: 2 tasks.",
     ]  # fmt: skip
     shown = printed("deploy", whole.name, "--plan")
     assert [line for line in shown.splitlines() if line.startswith("Graph ")] == said
