@@ -66,6 +66,19 @@ def test_an_offline_node_is_named() -> None:
     )
 
 
+def test_nodes_that_failed_while_it_stopped_are_told_in_the_same_sentence() -> None:
+    run = Recorded(plan_of("a/1 b/2", groups=tolerant("1 2", tolerance=0)))
+    run.commit(Begin())
+    run.start("a/1")
+    run.start("b/2")
+    run.over("a/1", "error", "no")
+    run.over("b/2", "error", "no")
+    assert "node 1 failed, 1 of 2" in Transaction.objects.get(pk=run.child.id).message
+    told = said("failures", run.parent.id)
+    assert told.count("Fault tolerance exceeded") == 1, told
+    assert "all: nodes 1 and 2 failed, 2 of 2, none may fail." in told
+
+
 def test_exceeded_tolerance_is_named_once() -> None:
     run = Recorded(plan_of("a/1 b/2", groups=tolerant("1 2", tolerance=0)))
     run.commit(Begin())

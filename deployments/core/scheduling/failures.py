@@ -9,6 +9,9 @@ from typing import Any
 from deployments.core.plan import SYNC_NODE, Plan, node_order
 from deployments.core.wording import listed
 
+EXCEEDED = "Fault tolerance exceeded: "
+"""How the sentence begins; what was recorded of a transaction is known by that."""
+
 NAMED_NODES = 10
 """How many failed nodes a reason names before it only counts."""
 
@@ -52,7 +55,7 @@ class Excess:
         return bool(self.groups)
 
     def __str__(self) -> str:
-        return f"Fault tolerance exceeded: {'; '.join(map(str, self.groups))}." if self.groups else ""
+        return f"{EXCEEDED}{'; '.join(map(str, self.groups))}." if self.groups else ""
 
     def as_list(self) -> list[dict[str, Any]]:
         """For JSON."""

@@ -41,7 +41,9 @@ class Command(FuelwebCommand):
         parser.add_argument("--nodes", metavar="1,2", help="only these nodes")
         parser.add_argument("--tasks", metavar="a,b", help="only these tasks; the others are skipped")
         parser.add_argument("--dry-run", action="store_true", help="plan and record, run nothing")
-        parser.add_argument("--noop", action="store_true", help="plan and send every task, and execute none: each ends skipped")
+        parser.add_argument(
+            "--noop", action="store_true", help="plan all, send what has a no-operation mode, execute nothing: every task ends skipped"
+        )
         parser.add_argument("--force", action="store_true", help="ignore earlier runs: every condition is judged as for a first run")
         parser.add_argument("--reuse", action="store_true", help="keep what ended ready with unchanged inputs, on nodes of every status")
         parser.add_argument("--plan", action="store_true", help="only show what would run and why, with a token to run exactly that")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.core.proof.failure_report import RootFailure
+from deployments.core.scheduling.failures import EXCEEDED
 from deployments.management.base import FuelwebCommand
 from deployments.management.console import console
 from deployments.services.explanation import Failures, failures_of
@@ -36,7 +37,9 @@ class Command(FuelwebCommand):
 def _show(failures: Failures, console: Console) -> None:
     row, report = failures.transaction, failures.report
     console.print(Text(f"Transaction {row.id}: {row.name} {row.graph_type} of {row.cluster_name}, {row.status}", style="bold"))
-    if row.message and row.own_message != str(report.exceeded):
+    # What was recorded is what was known when the deployment began to stop: other nodes may have failed since.
+    told_below = report.exceeded and row.own_message.startswith(EXCEEDED)
+    if row.message and not told_below:
         console.print(Text(row.message))
     if report.exceeded:
         console.print(Text(str(report.exceeded), style="red"))
