@@ -12,10 +12,10 @@ from deployments.core.facts import ClusterFacts, NodeFacts, PastFacts, PlanSetti
 from deployments.core.plan import MASTER_NODE, SYNC_NODE
 from deployments.core.planning.roles import assign_tags
 from deployments.core.planning.settings_facts import settings_facts, united
-from deployments.core.states import PROVISION
 from deployments.core.time_limit import Limit, no_limit
 from deployments.models import Cluster, Node
 from deployments.services import stored
+from deployments.services.present_system import on_present_system
 from deployments.services.task_deploy import settings_for_graphs
 from history import past
 
@@ -121,7 +121,7 @@ def _is_fresh(node: Node, rehearsed: bool) -> bool:
 
 def _past(cluster: Cluster, uids: Collection[str]) -> dict[str, dict[str, PastFacts]]:
     """By task and node: what the last successful run saw, on the node's present system. Runs of one transaction share its data."""
-    newest = past.last_ready(cluster.id, uids, past.last_installed(set(uids) - {MASTER_NODE}, PROVISION))
+    newest = on_present_system(past.last_ready(cluster.id, uids))
     seen = {child: _past_facts(child) for child in sorted(set(newest.values()))}
     facts_of: dict[str, dict[str, PastFacts]] = {}
     for (task, uid), child in newest.items():

@@ -15,12 +15,13 @@ from deployments.core.planning.planner import Planned
 from deployments.core.planning.reuse import LastTry, Name, Verdict
 from deployments.core.planning.role_based import role_based
 from deployments.core.planning.subgraphs import leave_out
-from deployments.core.states import DEPLOYMENT, PROVISION
+from deployments.core.states import DEPLOYMENT
 from deployments.core.time_limit import Limit, Look, no_look
 from deployments.core.wording import listed
 from deployments.models import Cluster, Node
 from deployments.queries import MergedGraph
 from deployments.services.facts import NOTHING_RAN, cluster_facts, selected_nodes, status_of
+from deployments.services.present_system import on_present_system
 from deployments.services.run_order import RunOrder, run_order
 from history import past
 from history import queries as history
@@ -140,5 +141,6 @@ def last_tries(cluster: Cluster, nodes: Iterable[Node], plan: Plan, *, goes_on: 
     nothing_ran = [status for status in NOTHING_RAN if not (goes_on and status == "provisioned")]
     deployed = {MASTER_NODE, *(node.uid for node in nodes if status_of(node) not in nothing_ran)}
     asked = [(run.task, run.node) for run in plan.runs if run.node in deployed and run.task_type not in ENGINE_TYPES]
-    rows = past.last_tries(cluster.id, asked, past.last_installed(deployed - {MASTER_NODE}, PROVISION))
-    return {name: LastTry(row.transaction_id, row.status, row.inputs) for name, row in rows.items()}
+    rows = past.last_tries(cluster.id, asked)
+    present = on_present_system({name: row.transaction_id for name, row in rows.items()})
+    return {name: LastTry(child, rows[name].status, rows[name].inputs) for name, child in present.items()}

@@ -37,6 +37,7 @@ class TaskRun(models.Model):
             models.Index(fields=["transaction", "status"], name="run_by_status"),
             models.Index(fields=["transaction", "node", "status"], name="run_by_node_and_status"),
             models.Index(fields=["node", "task_name", "-transaction"], name="run_last_ready", condition=Q(status="ready")),
+            models.Index(fields=["node", "task_name", "-transaction"], name="run_last_try", condition=Q(inputs__gt="")),
             models.Index(fields=["node", "-time_start", "-id"], name="run_last_on_node", condition=Q(time_start__isnull=False)),
         ]
 

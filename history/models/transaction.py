@@ -74,6 +74,7 @@ class Transaction(models.Model):
             models.Index(fields=["cluster_id", "-id"], name="transaction_of_cluster"),
             models.Index(fields=["status", "-id"], name="transaction_by_status"),
             models.Index(fields=["name", "-id"], name="transaction_by_name"),
+            models.Index(fields=["graph_type", "-id"], name="transaction_by_graph_type"),
             models.Index(fields=["status", "owner_until"], name="transaction_unowned", condition=Q(status__in=UNFINISHED)),
         ]
 

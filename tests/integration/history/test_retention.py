@@ -43,9 +43,9 @@ def deployed(day: int, runs: Iterable[tuple[str, str, str]], *, dry_run: bool = 
 def needed() -> object:
     """All that later deployments and the nodes' pages ask of the past."""
     asked = set(TaskRun.objects.values_list("task_name", "node"))
-    tries = past.last_tries(CLUSTER, asked, {})
+    tries = past.last_tries(CLUSTER, asked)
     return (
-        past.last_ready(CLUSTER, NODES, {}),
+        past.last_ready(CLUSTER, NODES),
         {name: (row.transaction_id, row.status) for name, row in tries.items()},
         queries.highest_numbers(NODES),
         {node: queries.biography(node).values_list("id", flat=True).first() for node in NODES},

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 from pytest_django import DjangoDbBlocker
 
-from history import past, queries
+from history import queries
 from history.models import Attempt, TaskRun, Transaction
 from history.pages import page
 from history.recorder import seeding
@@ -98,42 +98,3 @@ def test_lists_of_transactions(ids: list[int], cluster: int | None, statuses: An
 def test_what_planning_asks(ids: list[int]) -> None:
     assert_by_index(TaskRun.objects.filter(node="seeded-0-1", task_name="task-001", status="ready").order_by("-transaction")[:1])
     assert_by_index(Attempt.objects.filter(node="seeded-0-1").order_by("-number")[:1])
-
-
-class TestThePastOfAPlan:
-    """What planning asks of it reads what is asked for, however long the past is."""
-
-    @pytest.fixture(autouse=True)
-    def _counted(self, ids: list[int]) -> None:
-        self.asked = [(f"task-{number:03}", f"seeded-3-{node}") for number in range(20) for node in range(3)]
-        self.nodes = [f"seeded-3-{node}" for node in range(3)]
-        self.cluster = seeding.FIRST_CLUSTER + 3
-
-    def test_is_what_reading_it_all_finds(self) -> None:
-        real = TaskRun.objects.filter(transaction__cluster_id=self.cluster, transaction__rehearsal__isnull=True, transaction__dry_run=False)
-        whole = (
-            real.filter(node__in=self.nodes, status="ready").order_by().values("task_name", "node").annotate(newest=Max("transaction_id"))
-        )
-        assert past.last_ready(self.cluster, self.nodes, {}) == {(row["task_name"], row["node"]): row["newest"] for row in whole}
-        assert past.last_ready(self.cluster, self.nodes, {}) != {}
-
-    def test_is_read_by_index(self) -> None:
-        TaskRun.objects.filter(node__in=self.nodes).update(inputs="digest")
-        reads = []
-        for ask in (
-            lambda: past.last_ready(self.cluster, self.nodes, {}),
-            lambda: past.last_installed(self.nodes, "provision"),
-            lambda: past.last_tries(self.cluster, self.asked, {}),
-        ):
-            before = rows_read()
-            ask()
-            reads.append(rows_read() - before)
-        assert max(reads) < TaskRun.objects.filter(node__in=self.nodes).count() / 2, reads
-
-
-def rows_read() -> int:
-    """How many rows of task runs this session's statements have read so far."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
-        cursor.execute("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_all_tables WHERE relname = 'history_taskrun'")
-        return int(cursor.fetchone()[0])
