@@ -173,7 +173,7 @@ class ClusterAdmin(ByRole):
 
     @admin.action(description="Deploy changes …")
     def deploy(self, request: HttpRequest, queryset: QuerySet[Cluster]) -> HttpResponse:
-        """Run what has changed."""
+        """Run what is due."""
         return _ask_first("deploy", queryset)
 
     @admin.action(description="Plan …")

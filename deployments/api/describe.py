@@ -40,7 +40,7 @@ def flag(name: str, what: str) -> OpenApiParameter:
 REASON = query("reason", "Why, in your words; it is kept in the history.")
 FORCE = flag("force", "Ignore what was done before.")
 DRY_RUN = flag("dry_run", "Plan and record, run nothing.")
-NOOP_RUN = flag("noop_run", "Run every task in its no-operation mode.")
+NOOP_RUN = flag("noop_run", "Plan and record every task, and execute none: each ends skipped.")
 GRAPH_TYPE = query("graph_type", "Type of the graph (default: default).")
 NODES = query("nodes", "Ids of nodes, joined by commas.")
 

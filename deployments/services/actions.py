@@ -43,7 +43,7 @@ class Asker:
 
 
 def deploy_changes(cluster: Cluster, options: DeployOptions, asker: Asker, graph_type: str = "") -> Transaction:
-    """Deploy what has changed: the graph of this type; else the sequence `deploy-changes` of the release; else deletion and provisioning,
+    """Deploy what is due: the graph of this type; else the sequence `deploy-changes` of the release; else deletion and provisioning,
     where there are such graphs and nodes that wait for them, and the default graph. Nodes that are to leave and need no graph for it do.
 
     Raises:

@@ -43,7 +43,7 @@ class ActionView(ClusterView):
 
 
 class ChangesView(ActionView):
-    """Deploy what has changed."""
+    """Deploy what is due: nodes leave, are provisioned, are deployed."""
 
     @describe.starts(describe.FORCE, *_DEPLOY)
     def put(self, request: Request, cluster_id: str) -> Response:
