@@ -24,7 +24,7 @@ _ROWS = {"tasks": 30, "node_filter": 2}
 class GraphForm(forms.ModelForm):
     """What is stored is what could be uploaded."""
 
-    warnings: list[PlanWarning] = []  # noqa: RUF012
+    warnings: tuple[PlanWarning, ...] = ()
 
     def clean(self) -> dict[str, Any]:
         """Checked as an upload is."""
@@ -35,9 +35,10 @@ class GraphForm(forms.ModelForm):
             return values
         document = {name: values.get(name) for name in _CHECKED if values.get(name) not in (None, "")}
         try:
-            _, self.warnings = graphs.checked(owner, values.get("type") or graph.type, {"tasks": [], **document})
+            _, warnings = graphs.checked(owner, values.get("type") or graph.type, {"tasks": [], **document})
         except FuelwebError as error:
             raise forms.ValidationError(str(error)) from error
+        self.warnings = tuple(warnings)
         return values
 
 

@@ -11,7 +11,7 @@ from django.db import transaction as database
 from django.db.models import QuerySet
 
 from deployments.core.errors import InvalidData
-from deployments.core.states import NODE, check
+from deployments.core.states import NODE, PROVISION, check, passage
 from deployments.models import Cluster, Node
 from deployments.models.node import ERROR_TYPES, STATUSES
 from deployments.services import notifications
@@ -154,6 +154,8 @@ def update(node: Node, data: Mapping[str, Any], *, actor: str, reason: str, cloc
     moves = values.get("status", node.status) != node.status
     if moves:
         _check_move(node, values["status"])
+    elif values.get("error_type", node.error_type) != node.error_type:
+        _check_trouble(node)
     try:
         with database.atomic():
             if not Node.objects.filter(pk=node.pk, status=node.status).update(**values):
@@ -168,13 +170,22 @@ def update(node: Node, data: Mapping[str, Any], *, actor: str, reason: str, cloc
 
 def _check_move(node: Node, status: str) -> None:
     """What a deployment is doing to the node is its own matter; else the table of moves decides."""
-    if node.cluster_id and (busy := history.unfinished_deploy(node.cluster_id)) is not None:
-        raise Conflict(
-            f"Node {node.uid} is being deployed (transaction {busy.pk}), which moves its state: wait for that to end, or stop it."
-        )
+    _check_idle(node)
     if status in _BUSY:
         raise InvalidData(f"Node {node.uid} can't be said to be {status}: only a deployment makes it so.", node=node.uid)
     check(NODE, node.status, status, node=node.uid)
+
+
+def _check_trouble(node: Node) -> None:
+    """What is wrong with a node decides what is due there, so it goes with the state."""
+    if node.error_type == passage(PROVISION).error_type:
+        raise InvalidData(f"The provisioning of node {node.uid} did not end well: it has to be provisioned again.", node=node.uid)
+    _check_idle(node)
+
+
+def _check_idle(node: Node) -> None:
+    if node.cluster_id and (busy := history.unfinished_deploy(node.cluster_id)) is not None:
+        raise Conflict(f"Node {node.uid} is being deployed (transaction {busy.pk}): its state is that deployment's. Wait, or stop it.")
 
 
 def _record_move(node: Node, status: str, actor: str, reason: str, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from deployments.wire.names import node_queue
 
 class Command(FuelwebCommand):
     help = "Serve one node: carry out its tasks, one at a time. TERM or Ctrl-C waits for the task that runs."
-    examples = ("agent web-1 --root /tmp/nodes",)
+    examples = ("agent web-1 --root practice",)
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

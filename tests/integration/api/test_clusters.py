@@ -337,6 +337,7 @@ def test_the_state_of_a_node_is_its_deployments_while_there_is_one(api: APIClien
     Node.objects.filter(uid="1").update(status="error")
     send(api, "put", f"clusters/{cluster.id}/changes", {}, 202)
     assert "is being deployed" in send(api, "put", "nodes/1/", {"status": "ready"}, 409)["message"]
+    assert "is being deployed" in send(api, "put", "nodes/1/", {"error_type": "deploy"}, 409)["message"]
     send(api, "put", "nodes/1/", {"status": "error", "online": False, "name": "one"})
     assert Node.objects.get(uid="1").name == "one"
 
@@ -348,3 +349,10 @@ def test_an_upload_tells_what_looks_like_a_mistake(api: APIClient, cluster: Clus
         assert any("nobody" in warning for warning in told["warnings"]), told
     assert "warnings" not in send(api, "get", f"clusters/{cluster.id}/deployment_graphs/extra/")
     assert send(api, "put", f"clusters/{cluster.id}/deployment_graphs/extra/", {"tasks": []})["warnings"] == []
+
+
+def test_a_half_installed_machine_is_not_talked_into_being_installed(api: APIClient, cluster: Cluster) -> None:
+    Node.objects.filter(uid="1").update(status="error", error_type="provision")
+    assert "has to be provisioned again" in send(api, "put", "nodes/1/", {"error_type": "deploy"}, 400)["message"]
+    send(api, "put", "nodes/1/", {"error_type": "provision", "online": True})
+    assert Node.objects.get(uid="1").error_type == "provision"
