@@ -86,7 +86,8 @@ def test_the_root_lists_all_addresses(api: APIClient, browser: APIClient, root: 
     found = {entry["address"].removeprefix("http://testserver"): entry for entry in api.get(root).json()}
     assert found["/api/v1/clusters/"]["methods"] == ["GET", "POST"]
     assert found["/api/v1/clusters/{cluster_id}/changes/"] == {
-        "address": "/api/v1/clusters/{cluster_id}/changes/", "methods": ["PUT"], "about": "Deploy what has changed.",
+        "address": "/api/v1/clusters/{cluster_id}/changes/", "methods": ["PUT"],
+        "about": "Deploy what is due: nodes leave, are provisioned, are deployed.",
     }  # fmt: skip
     unversioned = "/api/transactions/{transaction_id}/deployment_history/"
     assert (unversioned in found, "/api/tasks/" in found) == ((root == "/api/"),) * 2
