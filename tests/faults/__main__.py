@@ -31,7 +31,7 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/faults", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=None, metavar="N", help="how many (default 200; with --break 300 for each)")
+    parser.add_argument("--seeds", type=int, default=None, metavar="N", help="how many (default 200; with --break 1,000 for each, at most)")
     parser.add_argument("--from", type=int, default=1, dest="first", metavar="S", help="the first seed (default 1)")
     parser.add_argument("--processes", type=int, default=None, metavar="N", help="how many at a time (default: one for each core)")
     parser.add_argument("--quiet", action="store_true", help="without any faults")
@@ -42,7 +42,7 @@ def _parse() -> argparse.Namespace:
     )  # fmt: skip
     arguments = parser.parse_args()
     arguments.processes = arguments.processes or (1 if arguments.verbose else len(os.sched_getaffinity(0)))
-    arguments.seeds = arguments.seeds or (300 if arguments.breaks else 200)
+    arguments.seeds = arguments.seeds or (1000 if arguments.breaks else 200)
     return arguments
 
 
