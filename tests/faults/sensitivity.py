@@ -56,9 +56,9 @@ COVERED: dict[tuple[str, ...], str] = {
 """Guards that can be spared alone: what stands behind them."""
 
 QUICK: tuple[tuple[str, ...], ...] = (
-    ("fence",), ("room",), ("notes-stay-whole",), ("number", "claim-once"), ("recall-claimed",), ("lease-lasts",), ("epoch",),
-    ("log-in-commit",), ("outcome-once",), ("log-time",), ("lock-timeout",), ("skip-locked",), ("rebuild",), ("limits",),
-    ("tolerance",), ("dependencies",), ("lost-once",),
+    ("fence",), ("room",), ("notes-stay-whole",), ("number", "claim-once"), ("lease-ends",), ("lease-lasts",),
+    ("outcomes-stay", "kept-outcome"), ("epoch",), ("log-in-commit",), ("outcome-once",), ("log-time",), ("lock-timeout",),
+    ("skip-locked",), ("rebuild",), ("limits",), ("tolerance",), ("dependencies",), ("lost-once",),
 )  # fmt: skip
 """Those that are noticed within the first few seeds: what is played in every run of the tests."""
 
