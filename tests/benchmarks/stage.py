@@ -25,13 +25,15 @@ BENCH_DATABASE = f"fuelweb_bench_{os.getpid()}"
 
 
 def prepare_environment() -> str:
-    """Before Django is set up: a private folder and database for this run; the database's kind."""
+    """Before Django is set up: a private folder and database for this run; the database's kind.
+
+    Whatever DATABASE_URL names is left alone: it may be one that is worked with.
+    """
     os.environ["FUELWEB_HOME"] = tempfile.mkdtemp(prefix="fuelweb-bench-")
     os.environ.pop("REDIS_URL", None)
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     os.environ["DJANGO_SETTINGS_MODULE"] = "fuelweb.settings"
-    if "DATABASE_URL" in os.environ:
-        return os.environ["DATABASE_URL"].partition(":")[0]
+    os.environ.pop("DATABASE_URL", None)
     try:
         with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=3) as server:
             server.execute(f"CREATE DATABASE {BENCH_DATABASE}")
